@@ -1,0 +1,118 @@
+package authz
+
+import "time"
+
+// A Key names one thing of the directory that facts are read by, and that the
+// change log speaks of.
+type Key struct {
+	Kind Kind
+	ID   string
+}
+
+// A Kind is what a Key names.
+type Kind string
+
+// The kinds. A login is a user by name: its document says which user it is.
+const (
+	KindUser         Kind = "user"
+	KindLogin        Kind = "login"
+	KindAccount      Kind = "account"
+	KindCompany      Kind = "company"
+	KindOrganization Kind = "organization"
+	KindAccountGroup Kind = "account_group"
+	KindTool         Kind = "tool"
+)
+
+// A Document is what the directory knows by one Key. The zero Document is that
+// of a key the directory does not know.
+type Document struct {
+	Login string // the user's id, for KindLogin
+	User  *User  // for KindUser
+	Place *Place // for every other kind
+}
+
+// A User is a login identity with everything it has been granted: the grant
+// document. A removed user keeps its document, so that "removed" and "unknown"
+// differ.
+type User struct {
+	ID          string // usr_…
+	Kind        string // personal or group
+	Removed     bool
+	MFA         bool
+	Memberships []Membership // by organization; superseded and invited ones are left out
+}
+
+// A Membership is a user in one organization. Role, grants and state belong to
+// it and not to the user.
+type Membership struct {
+	ID               string // mem_…
+	Organization     string
+	OrganizationKind string // customer, partner or operator
+	Affiliation      string // customer, end_customer or account_team
+	State            string // active, suspended or removed
+	Role             string
+	CPNI             bool // may see customer proprietary network information (R23)
+	Grants           []Grant
+	Tools            []Tool
+}
+
+// A Grant lets a membership's role count in a scope.
+type Grant struct {
+	Scope   Scope
+	Expires time.Time // zero: never
+}
+
+// A Tool is a product tool a membership holds. A tool starts with no accounts
+// (R30); its list is its own, whatever the account grants say (R31).
+type Tool struct {
+	ID       string
+	Accounts []string
+	Expires  time.Time // zero: never
+}
+
+// A Scope is where a grant counts, as one string: "account:a1",
+// "account_group:east", "company:acme-south", "organization:acme",
+// "realm:customer", "tool:wan_analysis", or where a contract account and a
+// delivery account meet: "contract:k1+delivery:d1" (R36). Ids hold neither ":"
+// nor "+", so a scope reads one way only.
+type Scope string
+
+// ScopeOf is the scope of one thing.
+func ScopeOf(kind Kind, id string) Scope { return Scope(string(kind) + ":" + id) }
+
+// PairScope is where a contract account and a delivery account meet.
+func PairScope(contract, delivery string) Scope {
+	return Scope("contract:" + contract + "+delivery:" + delivery)
+}
+
+// A Place is where a thing lies in the directory. What does not apply is empty.
+type Place struct {
+	Account       string
+	AccountKind   string // contract, delivery, billing or service
+	Contract      string // the account's contract account; its own id if it is one
+	Delivery      string // likewise
+	AccountGroups []string
+	Company       string
+	Organization  string
+	// OrganizationKind is customer, partner or operator.
+	OrganizationKind string
+	Tool             string
+	Restricted       bool // of a tool: only the operator grants it (R29)
+}
+
+// Changes is the change log after a revision: the keys whose documents may no
+// longer be what they were.
+type Changes struct {
+	Head Revision
+	// Reset says that the log no longer reaches back that far, that too much
+	// changed to be listed, or that the directory went backwards: no document
+	// read before Head may be used.
+	Reset bool
+	Keys  []Change
+}
+
+// A Change says that a key's document changed in a revision.
+type Change struct {
+	Revision Revision
+	Key      Key
+}
