@@ -14,8 +14,8 @@ import (
 	_ "github.com/open-policy-agent/opa/v1/rego"
 	_ "github.com/open-policy-agent/opa/v1/tester"
 	_ "github.com/pressly/goose/v3"
-	_ "github.com/prometheus/client_golang/prometheus/promhttp"
 	_ "github.com/prometheus/client_golang/prometheus/collectors/version"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
 	_ "github.com/prometheus/client_golang/prometheus/testutil"
 	_ "github.com/rogpeppe/go-internal/testscript"
 	_ "github.com/spf13/cobra"
@@ -24,6 +24,7 @@ import (
 	_ "golang.org/x/net/idna"
 	_ "golang.org/x/sync/singleflight"
 	_ "golang.org/x/text/unicode/norm"
+	_ "gopkg.in/natefinch/lumberjack.v2"
 	_ "modernc.org/sqlite"
 	_ "pgregory.net/rapid"
 )

@@ -1,0 +1,49 @@
+package pdp
+
+import "github.com/postern-authz/postern/internal/authz"
+
+// A Query is one call of an application: one request, or a batch of them.
+type Query struct {
+	API       string // evaluation or evaluations, for metrics and the log
+	RequestID string // as the caller sent it, or empty
+	Caller    authz.Caller
+	Items     []Item
+	Semantic  Semantic
+	// AtLeast is the oldest revision of the directory the caller accepts; zero
+	// accepts whatever is within the staleness bound.
+	AtLeast authz.Revision
+}
+
+// An Item is one request of a Query. An item that could not be read has an Err
+// of kind authz.ErrInvalid instead of a Request: it fails alone (AuthZEN §7.1.3).
+type Item struct {
+	Request authz.Request
+	Err     error
+}
+
+// A Semantic says when a batch is done (AuthZEN 1.0 §7.1.2).
+type Semantic int
+
+// The semantics. A stop includes the item that caused it.
+const (
+	ExecuteAll          Semantic = iota
+	DenyOnFirstDeny              // a failure is a denial here
+	PermitOnFirstPermit          // a failure is not a permit
+)
+
+// A Result answers a Query: all its outcomes were decided by one generation of
+// the policy on one revision of the directory.
+type Result struct {
+	ID       string // of the decision, or of the batch
+	Policy   string // revision of the generation
+	Data     authz.Revision
+	Outcomes []Outcome // in the order of the items; cut where the semantic stopped
+}
+
+// An Outcome is the decision on one item. With an Err there is no decision, and
+// its Decision denies.
+type Outcome struct {
+	ID       string // of the decision
+	Decision authz.Decision
+	Err      error
+}
