@@ -1,0 +1,212 @@
+package test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/postern-authz/postern/"
+
+// imports says which of our packages each package may import itself. A package
+// that is not here does not exist: whoever adds one says where it stands.
+var imports = map[string][]string{
+	"internal/authz":           {},
+	"internal/ijson":           {},
+	"internal/config":          {},
+	"policies":                 {},
+	"internal/policy":          {"internal/authz", "policies"},
+	"internal/grant":           {"internal/authz"},
+	"internal/decisionlog":     {"internal/authz"},
+	"internal/pdp":             {"internal/authz", "internal/policy", "internal/decisionlog"},
+	"internal/directory":       {"internal/authz", "internal/ijson"},
+	"internal/store":           {"internal/authz", "internal/directory"},
+	"internal/store/storetest": {"internal/authz", "internal/directory", "internal/store"},
+	"internal/httpserver":      {"internal/authz"},
+	"internal/decisionapi":     {"internal/authz", "internal/ijson", "internal/pdp", "internal/httpserver"},
+}
+
+// everything names the packages that put the others together.
+var everything = []string{"internal/app", "cmd/postern"}
+
+// TestPackagesImportInOneDirection keeps what the layout promises.
+func TestPackagesImportInOneDirection(t *testing.T) {
+	for _, pkg := range packages(t) {
+		may, known := imports[pkg.name]
+		switch {
+		case !ours(pkg.name) || slices.Contains(everything, pkg.name):
+			continue
+		case !known:
+			t.Errorf("%s is new: say in this test what it may import", pkg.name)
+		}
+		for _, imported := range pkg.Imports {
+			if name, own := strings.CutPrefix(imported, module); own && known && !slices.Contains(may, name) {
+				t.Errorf("%s imports %s, want nothing of ours but %v", pkg.name, name, may)
+			}
+		}
+	}
+}
+
+// TestArchitecture keeps the promises that reach through other packages, each
+// with its reason.
+func TestArchitecture(t *testing.T) {
+	const (
+		fiber    = "github.com/gofiber/fiber"
+		fasthttp = "github.com/valyala/fasthttp"
+		opa      = "github.com/open-policy-agent/opa"
+	)
+	all := packages(t)
+	for _, promise := range []struct{ pkg, never, because string }{
+		{"internal/authz", module, "the vocabulary stands on its own"},
+		{"internal/authz", "github.com/", "the vocabulary needs nothing but the standard library"},
+		{"internal/decisionapi", module + "internal/store", "the decision listener has no way to a write"},
+		{"internal/decisionapi", module + "internal/directory", "the decision listener has no way to change a grant"},
+		{"internal/decisionapi", "database/sql", "the decision listener has no way to a write"},
+		{"internal/httpserver", module + "internal/store", "what listeners share has no way to a write"},
+		{"internal/httpserver", module + "internal/directory", "what listeners share has no way to change a grant"},
+		{"internal/pdp", fiber, "a decision does not know that it came over HTTP"},
+		{"internal/pdp", fasthttp, "a decision does not know that it came over HTTP"},
+		{"internal/pdp", module + "internal/directory", "who decides does not change what it decides on"},
+		{"internal/policy", fiber, "a policy does not know that it is asked over HTTP"},
+		{"internal/policy", "database/sql", "a policy reads facts and nothing else"},
+		{"internal/grant", fiber, "facts do not know that they are asked for over HTTP"},
+		{"internal/grant", "database/sql", "all SQL is in store"},
+		{"internal/directory", "database/sql", "the rules of the portal do not know where they are kept"},
+		{"internal/directory", opa, "the rules of the portal are not a policy"},
+		{"internal/directory", fiber, "the rules of the portal do not know HTTP"},
+		{"internal/store", fiber, "what is kept does not depend on how it is asked for"},
+		{"internal/config", fiber, "settings are values"},
+		{"cmd/postern", opa + "/v1/sdk", "it dies when labelled rules are asked at once (ruling 9)"},
+		{"cmd/postern", opa + "/v1/server", "one server is enough (ruling 9)"},
+		{"cmd/postern", opa + "/v1/runtime", "one server is enough (ruling 9)"},
+		{"cmd/postern", opa + "/v1/plugins/logs", "a decision never waits for its log"},
+		{"cmd/postern", "net/http/pprof", "it opens handlers on a server that did not ask for them"},
+		{"cmd/postern", "testing", "tests stay out of the product"},
+		{"cmd/postern", module + "internal/store/storetest", "tests stay out of the product"},
+	} {
+		pkg, ok := all[promise.pkg]
+		if !ok {
+			t.Errorf("there is no package %s, of which it is promised: %s", promise.pkg, promise.because)
+		}
+		for _, dep := range pkg.Deps {
+			if below(dep, promise.never) {
+				t.Errorf("%s reaches %s, but %s", promise.pkg, dep, promise.because)
+			}
+		}
+	}
+}
+
+// TestOnlyTheirOwnersImport keeps a library in the package that speaks for it.
+func TestOnlyTheirOwnersImport(t *testing.T) {
+	owners := map[string][]string{
+		"database/sql":                     {"internal/store", "internal/store/storetest"},
+		"modernc.org/sqlite":               {"internal/store", "internal/store/storetest"},
+		"github.com/jackc/pgx":             {"internal/store", "internal/store/storetest"},
+		"github.com/pressly/goose":         {"internal/store"},
+		"github.com/gofiber/fiber":         {"internal/httpserver", "internal/decisionapi", "internal/app"},
+		"github.com/valyala/fasthttp":      {"internal/httpserver", "internal/decisionapi"},
+		"github.com/caarlos0/env":          {"internal/config"},
+		"github.com/spf13/cobra":           {"cmd/postern"},
+		"gopkg.in/natefinch/lumberjack.v2": {"internal/decisionlog", "internal/app"},
+		"github.com/maypok86/otter":        {"internal/grant"},
+		"testing":                          {"internal/store/storetest"},
+		"log":                              {},
+		"unsafe":                           {},
+	}
+	for _, pkg := range packages(t) {
+		for _, library := range slices.Sorted(maps.Keys(owners)) {
+			if ours(pkg.name) && !slices.Contains(owners[library], pkg.name) {
+				refuse(t, pkg, library, owners[library])
+			}
+		}
+	}
+}
+
+func refuse(t *testing.T, pkg pack, library string, owners []string) {
+	t.Helper()
+	for _, imported := range pkg.Imports {
+		if imported == library || library != "log" && below(imported, library) {
+			t.Errorf("%s imports %s, want it only in %v", pkg.name, imported, owners)
+		}
+	}
+}
+
+// TestVersionsThatMatterArePinned keeps the versions that were chosen for a
+// reason from moving without one.
+func TestVersionsThatMatterArePinned(t *testing.T) {
+	pinned := map[string]struct{ version, because string }{
+		"github.com/valyala/fasthttp":         {"v1.74.0", "older ones take smuggled requests, newer ones do not build (D1)"},
+		"github.com/gofiber/fiber/v2":         {"v2.52.15", "the framing guard was measured on it (D1)"},
+		"github.com/open-policy-agent/opa":    {"v1.22.2", "older ones verify too little, newer ones are untried here (D6)"},
+		"modernc.org/sqlite":                  {"v1.60.1", "newer ones break go mod tidy (ruling 15)"},
+		"github.com/rogpeppe/go-internal":     {"v1.16.0", "the scripts are written for it"},
+		"github.com/prometheus/client_golang": {"v1.25.0", "the metrics page is tested against it"},
+	}
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Path}} {{.Version}}", "all").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		path, version, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if want, ok := pinned[path]; ok && version != want.version {
+			t.Errorf("%s is at %s, want %s: %s", path, version, want.version, want.because)
+		}
+		delete(pinned, path)
+	}
+	for path := range pinned {
+		t.Errorf("%s is not in go.mod any more: take it out of this test", path)
+	}
+}
+
+// A pack is one package of ours as the go command sees it, tests left out.
+type pack struct {
+	name       string // without the module's path
+	ImportPath string
+	Dir        string
+	GoFiles    []string
+	Imports    []string
+	Deps       []string
+}
+
+// packages lists every package of the module by name.
+func packages(t *testing.T) map[string]pack {
+	t.Helper()
+	list := exec.Command("go", "list", "-e", "-json=ImportPath,Dir,GoFiles,Imports,Deps", module+"...")
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("%v: %v", list, stderr(err))
+	}
+	all := map[string]pack{}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var pkg pack
+		if err := dec.Decode(&pkg); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pkg.name = strings.TrimPrefix(pkg.ImportPath, module)
+		all[pkg.name] = pkg
+	}
+}
+
+// ours tells whether a package is part of the product, and not of its tests.
+func ours(name string) bool {
+	return strings.HasPrefix(name, "internal/") || strings.HasPrefix(name, "cmd/") || name == "policies"
+}
+
+// below tells whether an import path is the other one or lies in it.
+func below(path, other string) bool {
+	return path == other || strings.HasPrefix(path, strings.TrimSuffix(other, "/")+"/")
+}
+
+func stderr(err error) string {
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		return string(exit.Stderr)
+	}
+	return err.Error()
+}
