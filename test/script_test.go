@@ -1,0 +1,154 @@
+package test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScripts runs every script of testdata, each a promise, on SQLite.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, params(t, testscript.Params{Dir: "testdata"}))
+}
+
+// params makes the words of README.md known to scripts and gives each its own
+// directory, ports and settings.
+func params(t *testing.T, p testscript.Params) testscript.Params {
+	bin := program(t)
+	setup := p.Setup
+	p.RequireUniqueNames = true
+	p.Cmds = words()
+	p.Setup = func(env *testscript.Env) error {
+		s := &session{binary: bin, servers: map[string]*server{}}
+		env.Values[sessionKey{}] = s
+		env.Defer(s.close)
+		if err := settings(env); err != nil {
+			return err
+		}
+		s.base = env.Vars
+		if setup == nil {
+			return nil
+		}
+		return setup(env)
+	}
+	return p
+}
+
+// settings are those of every script. $ACME is the directory that most scripts
+// tell their story in.
+func settings(env *testscript.Env) error {
+	acme, err := filepath.Abs("acme.ndjson")
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"GOCOVERDIR"} {
+		if value := os.Getenv(name); value != "" {
+			env.Setenv(name, value)
+		}
+	}
+	env.Setenv("ACME", acme)
+	env.Setenv("POSTERN_STATE", filepath.Join(env.WorkDir, ".state"))
+	env.Setenv("POSTERN_DECISIONS_LISTEN", "127.0.0.1:0")
+	env.Setenv("POSTERN_OPS_LISTEN", "127.0.0.1:0")
+	env.Setenv("POSTERN_POLICY_POLL", "100ms")
+	env.Setenv("POSTERN_DRAIN_DELAY", "0s")
+	return nil
+}
+
+// A session is what a script has running and last saw.
+type session struct {
+	binary  string
+	base    []string // the environment that the script began with
+	servers map[string]*server
+	current *server
+	key     string // the app key that requests carry, or empty
+	last    exchange
+	fresh   bool // last has not been shown as stdout yet
+	code    int  // exit code of the last postern
+}
+
+type sessionKey struct{}
+
+func (s *session) close() {
+	for _, running := range s.servers {
+		_ = running.stop() // a script that cares says shutdown
+	}
+}
+
+// server is the one that requests go to.
+func (s *session) server() (*server, error) {
+	if s.current == nil {
+		return nil, errors.New("no server was started: serve")
+	}
+	return s.current, nil
+}
+
+// send asks the current server and remembers the exchange; its body is what
+// stdout looks at. A path that begins with "ops/" is one of the ops listener.
+func (s script) send(method, path, body string, headers ...string) error {
+	running, err := s.server()
+	if err != nil {
+		return err
+	}
+	at := running.decisions
+	if rest, ok := cutOps(path); ok {
+		at, path = running.ops, rest
+	}
+	if s.key != "" {
+		headers = append([]string{"Authorization: Bearer " + s.key}, headers...)
+	}
+	s.last, err = at.send(method, path, body, headers...)
+	s.fresh = true
+	return err
+}
+
+// postern runs the program with the script's environment and remembers its exit
+// code. It fails when the program does.
+func (s script) postern(args ...string) error {
+	err := s.Exec(s.binary, args...)
+	exit := new(exec.ExitError)
+	s.code = 0
+	if errors.As(err, &exit) {
+		s.code = exit.ExitCode()
+	}
+	return err
+}
+
+// A script is one line of a script as its command sees it.
+type script struct {
+	*testscript.TestScript
+	*session
+	neg bool // the line begins with "!"
+}
+
+// A word is one command of scripts.
+type word struct {
+	run func(script, []string) error
+	// not allows "!", which wants the command to fail. A check that cannot tell
+	// "not so" from "could not look" does not allow it.
+	not bool
+}
+
+// command makes a word known to testscript. What fails shows the last exchange.
+func (w word) command(ts *testscript.TestScript, neg bool, args []string) {
+	s := script{ts, ts.Value(sessionKey{}).(*session), neg}
+	if neg && !w.not {
+		ts.Fatalf("! has no meaning here")
+	}
+	err := w.run(s, args)
+	if s.fresh {
+		fmt.Fprint(ts.Stdout(), s.last.body)
+		s.fresh = false
+	}
+	switch {
+	case err != nil && !neg:
+		ts.Fatalf("%v\n%s", err, s.last)
+	case err == nil && neg:
+		ts.Fatalf("want it to fail, and it did not\n%s", s.last)
+	}
+}

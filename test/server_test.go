@@ -1,0 +1,97 @@
+package test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A server is a running "postern serve".
+type server struct {
+	decisions, ops endpoint
+	stdout, stderr *record // stdout is the decision log
+	cmd            *exec.Cmd
+	done           chan struct{} // closed when it has ended
+	err            error         // how it ended; read after done
+}
+
+// An endpoint is one listener of a server.
+type endpoint struct {
+	base   string // http://host:port
+	client *http.Client
+}
+
+// start starts a server and waits until it serves. What it says when it does not
+// is in the error.
+func start(binary string, env []string, args ...string) (*server, error) {
+	s := &server{stdout: newRecord(), stderr: newRecord(), done: make(chan struct{})}
+	s.cmd = exec.Command(binary, append([]string{"serve"}, args...)...)
+	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = env, s.stdout, s.stderr
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		s.err = s.cmd.Wait()
+		close(s.done)
+	}()
+	s.stderr.await(s.done, func(text string) bool {
+		s.decisions, s.ops = reached(text, "serving decisions"), reached(text, "serving ops")
+		return s.decisions.base != "" && s.ops.base != ""
+	})
+	if s.decisions.base == "" || s.ops.base == "" {
+		return s, fmt.Errorf("the server does not serve: %v\n%s", s.kill(), s.stderr)
+	}
+	return s, nil
+}
+
+// reached finds the endpoint of the log line with a message.
+func reached(log, message string) endpoint {
+	for line := range strings.Lines(log) {
+		var said struct{ Msg, Addr string }
+		if json.Unmarshal([]byte(line), &said) == nil && said.Msg == message {
+			return dial(said.Addr)
+		}
+	}
+	return endpoint{}
+}
+
+// dial makes the endpoint of an address: host:port, or unix:// and a path.
+func dial(addr string) endpoint {
+	network, base := "tcp", "http://"+addr
+	if path, ok := strings.CutPrefix(addr, "unix://"); ok {
+		network, addr, base = "unix", path, "http://localhost"
+	}
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}}
+	return endpoint{base, &http.Client{Transport: transport, Timeout: patience}}
+}
+
+// stop ends the server as an operator does and returns how it ended.
+func (s *server) stop() error { return s.end(syscall.SIGTERM) }
+
+// kill ends the server as a power cut does.
+func (s *server) kill() error { return s.end(syscall.SIGKILL) }
+
+func (s *server) end(signal syscall.Signal) error {
+	for _, e := range []endpoint{s.decisions, s.ops} {
+		if e.client != nil {
+			e.client.CloseIdleConnections()
+		}
+	}
+	_ = s.cmd.Process.Signal(signal) // it may have ended by itself
+	select {
+	case <-s.done:
+		return s.err
+	case <-time.After(patience):
+		_ = s.cmd.Process.Kill()
+		<-s.done
+		return fmt.Errorf("the server did not end within %v:\n%s", patience, s.stderr)
+	}
+}
