@@ -1,0 +1,141 @@
+// Package config reads the settings of Postern from its environment into one
+// struct whose tags are the manual. No message of this package ever carries the
+// value of a variable, so that a secret in the wrong place stays a secret.
+package config
+
+import (
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// Prefix starts the name of every variable.
+const Prefix = "POSTERN_"
+
+// Config is everything the program reads from its environment. Load makes one
+// whose values are all valid.
+//
+// The tags say what Vars tells: env names the variable, help its effect, range
+// its bounds, enum its words.
+type Config struct {
+	State          string    `env:"STATE" help:"Directory of what Postern keeps on this machine: its database and its key. Empty: $STATE_DIRECTORY, which systemd sets, else $XDG_STATE_HOME/postern, else ~/.local/state/postern."`
+	Database       DSN       `env:"DATABASE" help:"The directory of users and grants: sqlite:PATH, or a postgres:// URL, which over a network needs sslmode=verify-full. Empty: sqlite:postern.db in the state directory."`
+	Secret         Secret    `env:"SECRET" help:"Secret of 32 bytes or more that consistency tokens are sealed with; the same on every replica of one database. Empty: the file \"secret\" in the state directory, made on the first start."`
+	PublicURL      PublicURL `env:"PUBLIC_URL" help:"The https URL by which applications reach the decision listener; the AuthZEN metadata names it. Empty: no metadata is served."`
+	AllowPlaintext bool      `env:"ALLOW_PLAINTEXT" envDefault:"false" help:"Whether decisions may be served, and PostgreSQL asked, over a network without verified TLS. Set it only where the network itself is trusted and encrypted."`
+
+	Decisions Decisions `envPrefix:"DECISIONS_"`
+	Ops       Ops       `envPrefix:"OPS_"`
+
+	Policies       string        `env:"POLICIES" help:"Directory or .tar.gz of a core policy of your own. Empty: the core policy embedded in this program."`
+	Overlays       []string      `env:"OVERLAYS" help:"Directories or .tar.gz files of overlay policies, laid over the core in this order. Empty: none."`
+	PolicyPoll     time.Duration `env:"POLICY_POLL" envDefault:"1s" range:"100ms..1h" help:"How often policy files are looked at for a change."`
+	PolicyBuiltins []string      `env:"POLICY_BUILTINS" help:"Rego builtin functions that policies may use beside those of the built-in list, such as io.jwt.decode. Empty: none."`
+
+	MaxStaleness time.Duration `env:"MAX_STALENESS" envDefault:"5s" range:"1s..60s" help:"How old grants may be when the database does not answer; beyond it there is no decision but a 503."`
+	PollInterval time.Duration `env:"POLL_INTERVAL" envDefault:"250ms" range:"10ms..10s" help:"How often the change log of the directory is read: how late, at most, a change made elsewhere takes effect here."`
+	GrantsCache  Size          `env:"GRANTS_CACHE" envDefault:"256MiB" range:"1MiB..1TiB" help:"Memory for grants read from the directory; the least used make room."`
+
+	DecisionLog DecisionLog `envPrefix:""`
+
+	LogLevel   slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"Least important message to log on stderr: debug, info, warn or error."`
+	LogFormat  string        `env:"LOG_FORMAT" envDefault:"json" enum:"json,text" help:"Form of messages on stderr."`
+	DrainDelay time.Duration `env:"DRAIN_DELAY" envDefault:"5s" range:"0s..5m" help:"How long requests are still served after SIGTERM while /readyz already says no, so that load balancers look elsewhere; 0s for a sidecar."`
+
+	sources map[string]string // where a variable that was set comes from, by name
+}
+
+// Decisions is the listener that applications ask.
+type Decisions struct {
+	Listen    Address       `env:"LISTEN" envDefault:"127.0.0.1:8181" help:"Where applications ask for decisions: host:port, or unix:///path for a socket."`
+	Auth      string        `env:"AUTH" envDefault:"auto" enum:"auto,key,mtls,none" help:"How applications prove who they are: an app key, a client certificate (mtls), or not at all (none), which only a loopback address or a unix socket allows. auto: mtls where a client CA is set, none where none is allowed, else key."`
+	TLSCert   string        `env:"TLS_CERT" help:"PEM file of the certificate chain, read again when it changes. Empty: no TLS, which only a loopback address or a unix socket allows."`
+	TLSKey    string        `env:"TLS_KEY" help:"PEM file of the certificate's private key. Empty: no TLS."`
+	ClientCA  string        `env:"TLS_CLIENT_CA" help:"PEM file of the authorities that sign client certificates. Empty: no client certificate is asked for."`
+	Timeout   time.Duration `env:"TIMEOUT" envDefault:"100ms" range:"1ms..1m" help:"Longest that the decisions of one request may take; beyond it the answer is a 503."`
+	MaxBody   Size          `env:"MAX_BODY" envDefault:"256KiB" range:"1KiB..64MiB" help:"Largest body of a request; a larger one is refused with a 413."`
+	MaxBatch  int           `env:"MAX_BATCH" envDefault:"1000" range:"1..100000" help:"Most evaluations in one request; more are refused with a 400."`
+	MaxConns  int           `env:"MAX_CONNECTIONS" envDefault:"8192" range:"1..1000000" help:"Most connections at a time; one more is closed at once."`
+	ConnsByIP int           `env:"MAX_CONNECTIONS_PER_IP" envDefault:"0" range:"0..1000000" help:"Most connections at a time from one address; 0 for no such limit, because behind a proxy all callers share one."`
+}
+
+// The ways an application proves who it is. AuthAuto is never what AuthMode
+// returns.
+const (
+	AuthAuto = "auto"
+	AuthKey  = "key"
+	AuthMTLS = "mtls"
+	AuthNone = "none"
+)
+
+// AuthMode is Auth with auto made one of the others.
+func (d Decisions) AuthMode() string {
+	switch {
+	case d.Auth != AuthAuto:
+		return d.Auth
+	case d.ClientCA != "":
+		return AuthMTLS
+	case d.Listen.Local():
+		return AuthNone
+	}
+	return AuthKey
+}
+
+// Ops is the listener that operators and probes ask.
+type Ops struct {
+	Listen Address `env:"LISTEN" envDefault:"127.0.0.1:8183" help:"Where /metrics and the probes are served, as host:port. It has nothing to hide and asks nobody who they are."`
+	Pprof  bool    `env:"PPROF" envDefault:"false" help:"Whether Go profiles are served under /debug/pprof/, which needs a loopback address."`
+}
+
+// DecisionLog is where decisions are remembered.
+type DecisionLog struct {
+	Target  LogTarget `env:"DECISION_LOG" envDefault:"none" help:"Where decisions are logged, one JSON line each: none, stdout, or a file as /path or file:///path."`
+	MaxSize Size      `env:"DECISION_LOG_MAX_SIZE" envDefault:"100MiB" range:"1MiB..1TiB" help:"Size at which a decision log file is put aside and a new one begun, in whole MiB."`
+	Files   int       `env:"DECISION_LOG_FILES" envDefault:"10" range:"1..10000" help:"How many decision log files that were put aside are kept."`
+	Queue   int       `env:"DECISION_LOG_QUEUE" envDefault:"10000" range:"1..1000000" help:"How many decisions may wait to be logged. When a sink is slower than decisions come, the rest are dropped and counted."`
+}
+
+// Load reads environ, which is in the form of os.Environ, and the files it
+// names. The error names every fault at once, one line each.
+func Load(environ []string) (*Config, error) {
+	c := &Config{sources: map[string]string{}}
+	var f faults
+	c.read(environ, &f)
+	c.validate(&f)
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Validate says, in sentences, everything that is wrong with the settings, or
+// nil.
+func (c *Config) Validate() error {
+	var f faults
+	c.validate(&f)
+	return f.err()
+}
+
+// faults collects what is wrong, by variable. Once a variable is at fault,
+// whatever else would be said of it only follows from that.
+type faults struct {
+	names []string
+	errs  []error
+}
+
+func (f *faults) add(name, sentence string) {
+	f.names = append(f.names, name)
+	f.errs = append(f.errs, errors.New(name+" "+sentence))
+}
+
+// when adds a fault of the first of names if bad, unless one of them is at
+// fault already.
+func (f *faults) when(bad bool, sentence string, names ...string) {
+	known := func(name string) bool { return slices.Contains(f.names, Prefix+name) }
+	if bad && !slices.ContainsFunc(names, known) {
+		f.add(Prefix+names[0], sentence)
+	}
+}
+
+func (f *faults) err() error { return errors.Join(f.errs...) }

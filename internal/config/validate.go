@@ -1,0 +1,115 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// minSecret is the length of a secret that cannot be guessed, in bytes.
+const minSecret = 32
+
+func (c *Config) validate(f *faults) {
+	c.validateTags(f)
+	f.when(c.Secret != "" && len(c.Secret) < minSecret, "has fewer than 32 bytes; `openssl rand -base64 32` makes a good one", "SECRET")
+	f.when(c.PollInterval > c.MaxStaleness/2, "is more than half of POSTERN_MAX_STALENESS; one slow poll would stop all decisions", "POLL_INTERVAL", "MAX_STALENESS")
+	f.when(c.Database.exposed() && !c.AllowPlaintext, "reaches PostgreSQL over a network without sslmode=verify-full; POSTERN_ALLOW_PLAINTEXT=true accepts that", "DATABASE", "ALLOW_PLAINTEXT")
+	c.validateDecisions(f)
+	c.validateOps(f)
+	c.validatePolicies(f)
+}
+
+// validateTags checks what the tags range and enum say.
+func (c *Config) validateTags(f *faults) {
+	for _, v := range variables(c) {
+		name := strings.TrimPrefix(v.Name, Prefix)
+		if low, high, ok := bounds(v.field); ok {
+			f.when(v.value.Int() < low || v.value.Int() > high, "is not within "+v.Range, name)
+		}
+		if words := v.field.Tag.Get("enum"); words != "" {
+			list := strings.Split(words, ",")
+			f.when(!slices.Contains(list, v.value.String()), "is none of: "+strings.Join(list, ", "), name)
+		}
+		if v.field.Type == reflect.TypeFor[[]string]() {
+			list, _ := v.value.Interface().([]string)
+			f.when(slices.Contains(list, ""), "has an empty element; elements are separated by one comma", name)
+			f.when(len(slices.Compact(slices.Sorted(slices.Values(list)))) < len(list), "names something twice", name)
+		}
+	}
+}
+
+func (c *Config) validateDecisions(f *faults) {
+	d := c.Decisions
+	local, secure := d.Listen.Local(), d.TLSCert != ""
+	f.when(!local && !secure && !c.AllowPlaintext, "can be reached over the network: set POSTERN_DECISIONS_TLS_CERT and POSTERN_DECISIONS_TLS_KEY, or POSTERN_ALLOW_PLAINTEXT=true, or listen on a loopback address or a unix socket", "DECISIONS_LISTEN", "DECISIONS_TLS_CERT", "ALLOW_PLAINTEXT")
+	f.when(!local && d.Auth == AuthNone, "is none, but POSTERN_DECISIONS_LISTEN can be reached over the network: anybody there could ask", "DECISIONS_AUTH", "DECISIONS_LISTEN")
+	f.when(d.Auth == AuthMTLS && d.ClientCA == "", "is mtls, which needs POSTERN_DECISIONS_TLS_CLIENT_CA", "DECISIONS_AUTH", "DECISIONS_TLS_CLIENT_CA")
+	f.when(d.Auth == AuthNone && d.ClientCA != "", "is none, but POSTERN_DECISIONS_TLS_CLIENT_CA asks for client certificates", "DECISIONS_AUTH")
+	f.when(d.ClientCA != "" && !secure, "needs POSTERN_DECISIONS_TLS_CERT: without TLS there are no client certificates", "DECISIONS_TLS_CLIENT_CA")
+	f.when(secure && d.TLSKey == "", "needs POSTERN_DECISIONS_TLS_KEY", "DECISIONS_TLS_CERT", "DECISIONS_TLS_KEY")
+	f.when(!secure && d.TLSKey != "", "needs POSTERN_DECISIONS_TLS_CERT", "DECISIONS_TLS_KEY", "DECISIONS_TLS_CERT")
+	d.validateFiles(f)
+}
+
+func (d Decisions) validateFiles(f *faults) {
+	certificate := checkFile(f, "DECISIONS_TLS_CERT", d.TLSCert)
+	key := checkFile(f, "DECISIONS_TLS_KEY", d.TLSKey)
+	authorities := checkFile(f, "DECISIONS_TLS_CLIENT_CA", d.ClientCA)
+	if info, err := os.Stat(d.TLSKey); err == nil {
+		f.when(loose(info, os.Geteuid()), "names a file that others may read: chmod 600 it", "DECISIONS_TLS_KEY")
+	}
+	if certificate != nil && key != nil {
+		_, err := tls.X509KeyPair(certificate, key)
+		f.when(err != nil, "and POSTERN_DECISIONS_TLS_KEY are not a certificate and its key in PEM form", "DECISIONS_TLS_CERT", "DECISIONS_TLS_KEY")
+	}
+	if authorities != nil {
+		f.when(!x509.NewCertPool().AppendCertsFromPEM(authorities), "has no certificate in PEM form", "DECISIONS_TLS_CLIENT_CA")
+	}
+}
+
+// checkFile is the content of a file, or nil if no file is named or it cannot
+// be read.
+func checkFile(f *faults, name, path string) []byte {
+	if path == "" {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		f.when(true, "names a file that cannot be read: "+reason(err), name)
+		return nil
+	}
+	return text
+}
+
+func (c *Config) validateOps(f *faults) {
+	o := c.Ops
+	f.when(o.Listen.Network() == "unix", "is a unix socket, which neither Prometheus nor a probe can ask", "OPS_LISTEN")
+	f.when(o.Listen.clashes(c.Decisions.Listen), "is the address of POSTERN_DECISIONS_LISTEN too", "OPS_LISTEN", "DECISIONS_LISTEN")
+	f.when(o.Pprof && !o.Listen.Local(), "shows the inside of the process, so POSTERN_OPS_LISTEN has to be a loopback address", "OPS_PPROF", "OPS_LISTEN")
+}
+
+func (c *Config) validatePolicies(f *faults) {
+	if c.Policies != "" {
+		checkPolicy(f, "POLICIES", c.Policies)
+	}
+	for _, path := range c.Overlays {
+		checkPolicy(f, "OVERLAYS", path)
+	}
+	builtin := regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$`)
+	for _, name := range c.PolicyBuiltins {
+		f.when(!builtin.MatchString(name), "has something that is no name of a Rego function, such as io.jwt.decode", "POLICY_BUILTINS")
+	}
+}
+
+func checkPolicy(f *faults, name, path string) {
+	info, err := os.Stat(path)
+	if err != nil {
+		f.when(true, "names a policy that cannot be read: "+reason(err), name)
+		return
+	}
+	f.when(!info.IsDir() && !strings.HasSuffix(path, ".tar.gz"), "names a policy that is neither a directory nor a .tar.gz file", name)
+}

@@ -1,0 +1,119 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Var describes one variable.
+type Var struct {
+	Name    string // such as POSTERN_DECISIONS_TIMEOUT
+	Type    string // duration, size, list, …
+	Default string // or empty; Help tells then what empty means
+	Range   string // such as 1ms..1m, or empty
+	Help    string // its effect, in sentences
+	Secret  bool   // read from the file that NAME_FILE names, too
+}
+
+// Vars is every variable, in the order of the manual.
+func Vars() []Var {
+	var list []Var
+	for _, v := range variables(&Config{}) {
+		list = append(list, v.Var)
+	}
+	return list
+}
+
+// variable is a Var with the field it fills.
+type variable struct {
+	Var
+	field reflect.StructField
+	value reflect.Value
+}
+
+func variables(c *Config) []variable {
+	var list []variable
+	walk(reflect.ValueOf(c).Elem(), Prefix, func(v variable) { list = append(list, v) })
+	return list
+}
+
+func walk(section reflect.Value, prefix string, visit func(variable)) {
+	for i := range section.NumField() {
+		field, value := section.Type().Field(i), section.Field(i)
+		if p, ok := field.Tag.Lookup("envPrefix"); ok {
+			walk(value, prefix+p, visit)
+		} else if key := field.Tag.Get("env"); key != "" {
+			visit(variable{describe(prefix+key, field), field, value})
+		}
+	}
+}
+
+func describe(name string, field reflect.StructField) Var {
+	return Var{
+		Name:    name,
+		Type:    typeName(field),
+		Default: field.Tag.Get("envDefault"),
+		Range:   field.Tag.Get("range"),
+		Help:    field.Tag.Get("help"),
+		Secret:  isSecret(field.Type),
+	}
+}
+
+// isSecret is true for what may carry a password.
+func isSecret(t reflect.Type) bool {
+	return t == reflect.TypeFor[Secret]() || t == reflect.TypeFor[DSN]()
+}
+
+func typeName(field reflect.StructField) string {
+	if words := field.Tag.Get("enum"); words != "" {
+		return strings.ReplaceAll(words, ",", " | ")
+	}
+	switch field.Type {
+	case reflect.TypeFor[time.Duration]():
+		return "duration"
+	case reflect.TypeFor[slog.Level]():
+		return "level"
+	case reflect.TypeFor[[]string]():
+		return "list"
+	}
+	names := map[string]string{"Secret": "secret", "DSN": "database", "Size": "size", "Address": "address", "PublicURL": "URL", "LogTarget": "target", "bool": "true | false", "int": "number", "string": "text"}
+	return cmp.Or(names[field.Type.Name()], field.Type.Name())
+}
+
+// bounds are the ends of a field's range, and whether it has one.
+func bounds(field reflect.StructField) (low, high int64, ok bool) {
+	from, to, ok := strings.Cut(field.Tag.Get("range"), "..")
+	if !ok {
+		return 0, 0, false
+	}
+	low, errLow := number(field.Type, from)
+	high, errHigh := number(field.Type, to)
+	return low, high, errLow == nil && errHigh == nil
+}
+
+// number reads a value as a field of type t counts it.
+func number(t reflect.Type, s string) (int64, error) {
+	switch t {
+	case reflect.TypeFor[time.Duration]():
+		d, err := time.ParseDuration(s)
+		return int64(d), err
+	case reflect.TypeFor[Size]():
+		var z Size
+		err := z.UnmarshalText([]byte(s))
+		return int64(z), err
+	}
+	return strconv.ParseInt(s, 10, 64)
+}
+
+// show is a value as one would write it, without anything secret.
+func show(value reflect.Value) string {
+	if list, ok := value.Interface().([]string); ok {
+		return strings.Join(list, ",")
+	}
+	return fmt.Sprint(value.Interface())
+}
