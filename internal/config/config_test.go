@@ -154,7 +154,7 @@ func TestPrintShowsSourcesAndNoSecret(t *testing.T) {
 	}
 	for _, want := range []string{
 		"POSTERN_SECRET=[redacted]", "# file " + secret,
-		"POSTERN_DATABASE=postgres://app:[redacted]@127.0.0.1/postern?sslmode=disable&sslpassword=[redacted]", "# environment",
+		"POSTERN_DATABASE=postgres://app:[redacted]@127.0.0.1/postern?sslmode=disable&[redacted]", "# environment",
 		"POSTERN_STATE=/home/postern/.local/state/postern", "# HOME",
 		"POSTERN_DECISIONS_TIMEOUT=100ms", "# default",
 	} {

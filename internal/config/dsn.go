@@ -82,14 +82,15 @@ func redactQuery(q url.Values) string {
 	for name, values := range q {
 		if slices.Contains(harmless, name) {
 			list = append(list, name+"="+strings.Join(values, ","))
-			continue
 		}
-		list = append(list, name+"="+redacted)
+	}
+	slices.Sort(list)
+	if len(list) < len(q) {
+		list = append(list, redacted) // not even the name: an & in a password makes one
 	}
 	if len(list) == 0 {
 		return ""
 	}
-	slices.Sort(list)
 	return "?" + strings.Join(list, "&")
 }
 
