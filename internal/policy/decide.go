@@ -1,0 +1,235 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/postern-authz/postern/internal/authz"
+)
+
+// Decide asks the policy about one request and the facts the directory has on
+// it; facts may be nil, then the input has none. It returns the decision and the
+// input as the policy saw it.
+//
+// A policy that has no answer is an error of kind ErrUndefined, one whose answer
+// is no decision of kind ErrMalformed, one that fails of kind ErrEvaluation, and
+// one that ctx ended of kind authz.ErrUnavailable. None of them is a denial.
+//
+// An evaluation looks at ctx between expressions, but some builtins do not look
+// while they work: call Decide within Engine.Run to be sure of an answer.
+func (g *Generation) Decide(ctx context.Context, req authz.Request, facts ast.Value) (authz.Decision, Value, error) {
+	input, err := g.keys.input(req, facts)
+	if err != nil {
+		return authz.Decision{}, Value{}, err
+	}
+	var held topdown.EvaluatedRuleTracker
+	result, err := g.eval(ctx, g.queries[AccessDecision], input, &held)
+	if err != nil {
+		return authz.Decision{}, Value{input}, fmt.Errorf("decide %s: %w", AccessDecision, err)
+	}
+	d, err := g.keys.decision(result)
+	if err != nil {
+		return authz.Decision{}, Value{input}, fmt.Errorf("decide %s: %w", AccessDecision, err)
+	}
+	d.Rules = ruleIDs(held.Labels)
+	return d, Value{input}, nil
+}
+
+// Query asks any of Entrypoints about an input, which may be nil. The errors are
+// those of Decide; the result may be any value.
+func (g *Generation) Query(ctx context.Context, entrypoint string, input ast.Value) (Value, error) {
+	q, ok := g.queries[entrypoint]
+	if !ok {
+		return Value{}, fmt.Errorf("entrypoint %s: this policy has none of that name: %w", entrypoint, authz.ErrNotFound)
+	}
+	result, err := g.eval(ctx, q, input, nil)
+	if err == nil && result == nil {
+		err = ErrUndefined
+	}
+	if err != nil {
+		return Value{}, fmt.Errorf("query %s: %w", entrypoint, err)
+	}
+	return Value{result}, nil
+}
+
+// eval evaluates a query. An undefined answer is nil.
+func (g *Generation) eval(ctx context.Context, q query, input ast.Value, held *topdown.EvaluatedRuleTracker) (result ast.Value, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			result, err = nil, fmt.Errorf("%w: panic: %v", ErrEvaluation, p)
+		}
+	}()
+	t := topdown.NewQuery(q.body).
+		WithQueryCompiler(q.compiler).
+		WithCompiler(g.compiler).
+		WithStore(g.store).
+		WithTransaction(g.txn).
+		WithMetrics(metrics.NoOp()).
+		WithStrictBuiltinErrors(true).
+		WithTime(g.now()).
+		WithCancel(ended{ctx}).
+		WithEvaluatedRuleTracker(held)
+	if input != nil {
+		t = t.WithInput(ast.NewTerm(input))
+	}
+	err = t.Iter(ctx, func(r topdown.QueryResult) error {
+		result = r[answer].Value
+		return nil
+	})
+	return result, kindOf(ctx, err)
+}
+
+// kindOf tells an evaluation that was ended from one that failed.
+func kindOf(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case topdown.IsCancel(err) && ctx.Err() != nil:
+		return fmt.Errorf("the evaluation was ended: %w: %w", authz.ErrUnavailable, context.Cause(ctx))
+	}
+	return fmt.Errorf("%w: %w", ErrEvaluation, err)
+}
+
+// ended is a context as topdown looks at it: one atomic load between expressions
+// instead of a goroutine per evaluation.
+type ended struct{ context.Context }
+
+func (e ended) Cancel()         {}
+func (e ended) Cancelled() bool { return e.Err() != nil }
+
+// decision reads what the policy says. Anything but an object with a boolean
+// decision is an error and never a denial.
+func (k inputKeys) decision(result ast.Value) (authz.Decision, error) {
+	if result == nil {
+		return authz.Decision{}, fmt.Errorf("the policy has no answer to this: %w", ErrUndefined)
+	}
+	object, ok := result.(ast.Object)
+	if !ok {
+		return authz.Decision{}, fmt.Errorf(`the answer is %s, want an object with "decision": %w`, ast.ValueName(result), ErrMalformed)
+	}
+	allow := object.Get(k.decisionKey)
+	if allow == nil {
+		return authz.Decision{}, fmt.Errorf(`the answer has no "decision": %w`, ErrUndefined)
+	}
+	boolean, ok := allow.Value.(ast.Boolean)
+	if !ok {
+		return authz.Decision{}, fmt.Errorf(`"decision" is %s, want a boolean: %w`, ast.ValueName(allow.Value), ErrMalformed)
+	}
+	d := authz.Decision{Allow: bool(boolean)}
+	if said := object.Get(k.context); said != nil {
+		about, ok := said.Value.(ast.Object)
+		if !ok {
+			return authz.Decision{}, fmt.Errorf(`"context" is %s, want an object: %w`, ast.ValueName(said.Value), ErrMalformed)
+		}
+		d.Context = appendObject(make([]byte, 0, 256), about)
+		d.Reasons = k.reasonsOf(about)
+	}
+	return d, nil
+}
+
+// reasonsOf reads the reasons that have a rule; the others say nothing that
+// could be counted.
+func (k inputKeys) reasonsOf(about ast.Object) (reasons []authz.Reason) {
+	each := func(t *ast.Term) {
+		reason, ok := t.Value.(ast.Object)
+		if !ok {
+			return
+		}
+		if rule := text(reason.Get(k.rule)); rule != "" {
+			reasons = append(reasons, authz.Reason{Rule: rule, Role: text(reason.Get(k.role))})
+		}
+	}
+	said := about.Get(k.reasons)
+	if said == nil {
+		return nil
+	}
+	switch v := said.Value.(type) {
+	case *ast.Array:
+		v.Foreach(each)
+	case ast.Set:
+		v.Foreach(each)
+	}
+	return reasons
+}
+
+func text(t *ast.Term) string {
+	if t == nil {
+		return ""
+	}
+	s, _ := t.Value.(ast.String)
+	return string(s)
+}
+
+// ruleIDs are the ids among the labels of the rules that held.
+func ruleIDs(labels []map[string]any) []string {
+	ids := make([]string, 0, len(labels))
+	for _, l := range labels {
+		if id, ok := l["rule"].(string); ok {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// inputKeys are the terms that every input and every answer have, made once.
+type inputKeys struct {
+	subject, action, resource, context, facts *ast.Term
+	typ, id, name, properties                 *ast.Term
+	decisionKey, reasons, rule, role          *ast.Term
+}
+
+func newInputKeys() inputKeys {
+	t := ast.StringTerm
+	return inputKeys{
+		t("subject"), t("action"), t("resource"), t("context"), t("facts"),
+		t("type"), t("id"), t("name"), t("properties"),
+		t("decision"), t("reasons"), t("rule"), t("role"),
+	}
+}
+
+// input is a request as the policy sees it: what AuthZEN knows of it, verbatim,
+// and the facts, which no caller can set.
+func (k inputKeys) input(req authz.Request, facts ast.Value) (ast.Value, error) {
+	members := make([][2]*ast.Term, 0, 5)
+	subject, err1 := k.entity(k.typ, req.Subject.Type, req.Subject.ID, req.Subject.Properties)
+	action, err2 := k.entity(nil, "", req.Action.Name, req.Action.Properties)
+	resource, err3 := k.entity(k.typ, req.Resource.Type, req.Resource.ID, req.Resource.Properties)
+	members = append(members, [2]*ast.Term{k.subject, subject}, [2]*ast.Term{k.action, action}, [2]*ast.Term{k.resource, resource})
+	members, err4 := appendProperties(members, k.context, req.Context)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return nil, fmt.Errorf("the request cannot be a policy's input: %w: %w", authz.ErrInvalid, err)
+	}
+	if facts != nil {
+		members = append(members, [2]*ast.Term{k.facts, ast.NewTerm(facts)})
+	}
+	return ast.NewObject(members...), nil
+}
+
+// entity is a subject or resource; without a type it is an action, whose id is
+// called its name.
+func (k inputKeys) entity(typeKey *ast.Term, kind, id string, properties authz.Properties) (*ast.Term, error) {
+	members := make([][2]*ast.Term, 0, 3)
+	if typeKey != nil {
+		members = append(members, [2]*ast.Term{typeKey, ast.StringTerm(kind)}, [2]*ast.Term{k.id, ast.StringTerm(id)})
+	} else {
+		members = append(members, [2]*ast.Term{k.name, ast.StringTerm(id)})
+	}
+	members, err := appendProperties(members, k.properties, properties)
+	return ast.NewTerm(ast.NewObject(members...)), err
+}
+
+// appendProperties adds an object the caller sent; nil is one it did not send.
+func appendProperties(members [][2]*ast.Term, key *ast.Term, p authz.Properties) ([][2]*ast.Term, error) {
+	if p == nil {
+		return members, nil
+	}
+	v, err := ast.InterfaceToValue(p)
+	return append(members, [2]*ast.Term{key, ast.NewTerm(v)}), err
+}

@@ -1,0 +1,79 @@
+package policy
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Watch follows the sources until ctx ends, and puts what changes in force if it
+// passes the gate. It looks by polling: a mounted volume, a copied folder and an
+// editor's save all come to the same, a folder that is not what it was.
+func (e *Engine) Watch(ctx context.Context) {
+	tick := time.NewTicker(e.options.Interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			e.look(ctx)
+		}
+	}
+}
+
+// look offers what has changed and lies still.
+func (e *Engine) look(ctx context.Context) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var changed []*layer
+	for _, s := range e.sources {
+		if l := e.changed(ctx, s); l != nil {
+			changed = append(changed, l)
+		}
+	}
+	if len(changed) == 0 || len(e.good) == 0 || ctx.Err() != nil {
+		return
+	}
+	proposal := e.good
+	for _, l := range changed {
+		e.latest, proposal = with(e.latest, l), with(proposal, l)
+	}
+	if e.offer(ctx, e.latest) == nil || slices.Equal(e.latest, proposal) {
+		return
+	}
+	// Another layer was refused before and still is: it must not keep back
+	// what has changed now.
+	_ = e.offer(ctx, proposal)
+}
+
+// changed reads a source if its files are not what was last looked at. Files
+// that move meanwhile are left for the next look.
+func (e *Engine) changed(ctx context.Context, s Source) *layer {
+	mark := s.mark()
+	if s.embedded() || mark == e.marks[s.Name] || pause(ctx, e.options.Settle) != nil || s.mark() != mark {
+		return nil
+	}
+	l, err := s.open(ctx, e.gate.capabilities)
+	if s.mark() != mark || ctx.Err() != nil {
+		return nil
+	}
+	e.marks[s.Name] = mark
+	if err != nil {
+		_ = e.refused(err)
+		return nil
+	}
+	if e.tried[s.Name] == l.digest {
+		return nil
+	}
+	return l
+}
+
+// mark is the stamp of the files, or why there is none, so that each is told once.
+func (s Source) mark() string {
+	stamp, err := s.stamp()
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	return stamp
+}
