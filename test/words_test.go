@@ -70,8 +70,8 @@ func serve(s script, args []string) error {
 		return s.refused(started, err)
 	}
 	s.servers[name], s.current = started, started
-	s.Setenv("DECISIONS", started.decisions.base)
-	s.Setenv("OPS", started.ops.base)
+	s.Setenv("DECISIONS", strings.TrimPrefix(started.decisions.base, "http://"))
+	s.Setenv("OPS", strings.TrimPrefix(started.ops.base, "http://"))
 	return nil
 }
 
@@ -186,10 +186,13 @@ func key(s script, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	s.session.key = regexp.MustCompile(`\bpk_[A-Za-z0-9_.-]+`).FindString(s.ReadFile(args[0]))
+	text := s.ReadFile(args[0])
+	s.session.key = regexp.MustCompile(`\bpk_[A-Za-z0-9_.-]+`).FindString(text)
 	if s.session.key == "" {
-		return fmt.Errorf("%s holds no key", args[0])
+		return fmt.Errorf("%s holds no key: %s", args[0], text)
 	}
+	s.Setenv("KEY", s.session.key)
+	s.Setenv("KEYID", regexp.MustCompile(`\bkey_[A-Za-z0-9-]+`).FindString(text))
 	return nil
 }
 
@@ -279,9 +282,10 @@ func asks(s script, args []string) error {
 	return reason(s, args[arrow+2:])
 }
 
-// await COMMAND ARGS... repeats a command until it succeeds.
+// await COMMAND ARGS... repeats a command until it succeeds. COMMAND is ask, metric,
+// or status N get|post.
 func await(s script, args []string) error {
-	repeat := map[string]func(script, []string) error{"ask": asks, "get": getOK, "metric": metric}[args[0]]
+	repeat := map[string]func(script, []string) error{"ask": asks, "metric": metric, "status": statusOf}[args[0]]
 	if repeat == nil {
 		return fmt.Errorf("%s cannot be awaited", args[0])
 	}
@@ -295,12 +299,16 @@ func await(s script, args []string) error {
 	}
 }
 
-// getOK gets a page and wants it to be there.
-func getOK(s script, args []string) error {
-	if err := get(s, args); err != nil {
+// statusOf sends a request and wants a status code: N get|post ARGS...
+func statusOf(s script, args []string) error {
+	request := map[string]func(script, []string) error{"get": get, "post": post}[args[1]]
+	if request == nil {
+		return fmt.Errorf("%s is not a request", args[1])
+	}
+	if err := request(s, args[2:]); err != nil {
 		return err
 	}
-	return status(s, []string{"200"})
+	return status(s, args)
 }
 
 // log PATTERN wants the current server to log a line that matches. With "!" it
