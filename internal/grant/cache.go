@@ -1,0 +1,171 @@
+package grant
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+
+	"github.com/postern-authz/postern/internal/authz"
+)
+
+// An entry is what the directory knew by a key as of a revision. It never
+// changes, but for what is derived from it and where the cache keeps it.
+type entry struct {
+	key  authz.Key
+	asOf authz.Revision
+	size int64
+
+	// At most one of these is set; none for a key the directory does not know.
+	login string
+	user  *holder
+	place *authz.Place
+
+	made atomic.Pointer[place] // the place of an account, company, … once asked for
+	used atomic.Bool           // since the clock hand came by
+	ring int                   // where the cache keeps it; guarded as the cache is
+}
+
+// entry prepares a document.
+func (t *terms) entry(seed maphash.Seed, key authz.Key, doc authz.Document, asOf authz.Revision) *entry {
+	e := &entry{key: key, asOf: asOf, size: entryBytes + int64(len(key.ID))}
+	switch {
+	case key.Kind == authz.KindLogin:
+		e.login = doc.Login
+		e.size += int64(len(doc.Login))
+	case key.Kind == authz.KindUser && doc.User != nil:
+		e.user = t.holder(seed, doc.User)
+		e.size += e.user.bytes()
+	case key.Kind != authz.KindUser && doc.Place != nil:
+		e.place = doc.Place
+		e.size += placeBytes + int64(len(doc.Place.AccountGroups))*groupBytes
+	}
+	return e
+}
+
+// known says whether the directory knows the key.
+func (e *entry) known() bool { return e.login != "" || e.user != nil || e.place != nil }
+
+// What things take in memory beside the bytes of their strings, in bytes, as
+// TestSizesAreHonest measures them. A profile and a place are counted before
+// they are made.
+const (
+	entryBytes      = 260
+	holderBytes     = 1250
+	membershipBytes = 1400
+	heldToolBytes   = 140
+	sliceBytes      = 24
+	powerBytes      = 32
+	placeBytes      = 1600
+	groupBytes      = 200
+)
+
+// A cache keeps entries within a number of bytes. When they are too many it
+// forgets those that were not used since a clock hand last came by. The newest
+// entry always stays, so one document larger than the bound can be used.
+// Whoever writes holds the PIP's lock; readers hold its read lock.
+type cache struct {
+	limit   int64
+	bytes   int64
+	entries map[authz.Key]*entry
+	ring    []*entry
+	hand    int
+}
+
+func newCache(limit int64) cache {
+	return cache{limit: limit, entries: map[authz.Key]*entry{}}
+}
+
+// at returns the entry of a key if it can be used at a revision.
+func (c *cache) at(key authz.Key, head authz.Revision) *entry {
+	e := c.entries[key]
+	if e == nil || e.asOf > head {
+		return nil
+	}
+	if !e.used.Load() { // most often it is, and reading does not contend
+		e.used.Store(true)
+	}
+	return e
+}
+
+func (c *cache) put(e *entry) {
+	c.remove(e.key)
+	e.ring = len(c.ring)
+	c.ring = append(c.ring, e)
+	c.entries[e.key] = e
+	c.bytes += e.size
+	for c.bytes > c.limit && len(c.ring) > 1 {
+		c.evict(e)
+	}
+}
+
+// maxSpared is how many used entries in a row the hand spares: everyone waits
+// for the lock while it moves.
+const maxSpared = 64
+
+// evict forgets the next entry that was not used, but not the one to be kept.
+func (c *cache) evict(keep *entry) {
+	for spared := 0; ; spared++ {
+		c.hand %= len(c.ring)
+		e := c.ring[c.hand]
+		used := e.used.Swap(false)
+		if e != keep && (!used || spared >= maxSpared) {
+			c.remove(e.key)
+			return
+		}
+		c.hand++
+	}
+}
+
+// remove forgets a key and reports whether there was an entry.
+func (c *cache) remove(key authz.Key) bool {
+	e := c.entries[key]
+	if e == nil {
+		return false
+	}
+	delete(c.entries, key)
+	last := len(c.ring) - 1
+	c.ring[e.ring] = c.ring[last]
+	c.ring[e.ring].ring = e.ring
+	c.ring[last] = nil
+	c.ring = c.ring[:last]
+	c.bytes -= e.size
+	return true
+}
+
+// clear forgets everything and returns how much it was.
+func (c *cache) clear() int {
+	n := len(c.entries)
+	*c = newCache(c.limit)
+	return n
+}
+
+// windowSize is how many changed keys are remembered at least.
+const windowSize = 1 << 14
+
+// A window remembers which keys changed of late, so that what was read before a
+// change but arrives after it can be told.
+type window struct {
+	floor          authz.Revision // changes up to here may be forgotten
+	recent, older  map[authz.Key]authz.Revision
+	newest, middle authz.Revision // the newest change in recent, and in older
+}
+
+func newWindow(floor authz.Revision) window {
+	return window{floor: floor, recent: map[authz.Key]authz.Revision{}, newest: floor, middle: floor}
+}
+
+func (w *window) add(c authz.Change) {
+	w.recent[c.Key] = max(w.recent[c.Key], c.Revision)
+	w.newest = max(w.newest, c.Revision)
+	if len(w.recent) < windowSize {
+		return
+	}
+	w.floor = max(w.floor, w.middle)
+	w.older, w.middle = w.recent, w.newest
+	w.recent = map[authz.Key]authz.Revision{}
+}
+
+// changed says whether a key has changed after a revision, as far as can be
+// told: yes if it is not known.
+func (w *window) changed(key authz.Key, after authz.Revision) bool {
+	return after < w.floor || w.recent[key] > after || w.older[key] > after
+}

@@ -1,0 +1,187 @@
+package grant
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/postern-authz/postern/internal/authz"
+)
+
+// Follow looks at the directory's change log until ctx ends, and then returns
+// nil. It must run once. A look that fails is tried again at the next interval;
+// the log says so once, and once more when it works again.
+func (p *PIP) Follow(ctx context.Context) error {
+	tick := time.NewTicker(p.interval)
+	defer tick.Stop()
+	failing := false
+	for {
+		err := p.poll(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		p.report(err, failing)
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-p.poke:
+		}
+	}
+}
+
+func (p *PIP) report(err error, failing bool) {
+	switch {
+	case err != nil && !failing:
+		p.log.Error("following the directory's change log failed", "err", err)
+	case err == nil && failing:
+		p.log.Info("following the directory's change log works again", "revision", p.Head())
+	}
+}
+
+// poll looks at the change log once. A look that takes longer than the
+// staleness bound would be of no use, so it is given up.
+func (p *PIP) poll(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, p.maxStaleness)
+	defer cancel()
+	p.mu.RLock()
+	head, high := p.head, p.high
+	p.mu.RUnlock()
+	began := p.now()
+	changes, err := p.source.Changes(ctx, head)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	defer p.told()
+	if err != nil {
+		p.metrics.pollErrors.Inc()
+		return fmt.Errorf("read the changes after revision %d: %w", head, err)
+	}
+	p.metrics.polls.Inc()
+	p.apply(changes, high)
+	p.seen = began
+	return nil
+}
+
+// told tells those who wait that the change log was looked at.
+func (p *PIP) told() {
+	close(p.polled)
+	p.polled = make(chan struct{})
+}
+
+// apply tells the cache what changed. The directory was at high before the look
+// began, so it is at least there unless it lost what it knew.
+func (p *PIP) apply(c authz.Changes, high authz.Revision) {
+	switch {
+	case p.seen.IsZero():
+		p.drop(c.Head)
+	case c.Head < high:
+		p.log.Error("the directory went backwards, everything cached is dropped", "revision", c.Head, "was", high)
+		p.metrics.regressions.Inc()
+		p.metrics.regressed.Add(float64(p.drop(c.Head)))
+	case c.Reset:
+		n := p.drop(c.Head)
+		p.log.Info("the change log does not reach back, everything cached is dropped", "revision", c.Head, "entries", n)
+		p.metrics.reset.Add(float64(n))
+	default:
+		p.metrics.invalidated.Add(float64(p.invalidate(c.Keys)))
+	}
+	p.head, p.high = c.Head, max(p.high, c.Head)
+}
+
+// drop forgets everything that was read before head and returns how many
+// entries that were.
+func (p *PIP) drop(head authz.Revision) int {
+	p.epoch++
+	p.high = head
+	p.changes = newWindow(head)
+	return p.cache.clear()
+}
+
+// invalidate forgets the entries that changed after they were read.
+func (p *PIP) invalidate(changes []authz.Change) int {
+	n := 0
+	for _, c := range changes {
+		p.changes.add(c)
+		if e := p.cache.entries[c.Key]; e != nil && e.asOf < c.Revision && p.cache.remove(c.Key) {
+			n++
+		}
+	}
+	return n
+}
+
+// reach waits until the change log has been followed up to a revision.
+func (p *PIP) reach(ctx context.Context, atLeast authz.Revision) error {
+	asked := p.now()
+	if p.await(ctx, atLeast) {
+		return nil
+	}
+	p.mu.RLock()
+	head, seen := p.head, p.seen
+	p.mu.RUnlock()
+	switch {
+	case head >= atLeast:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("wait for revision %d, the directory was at %d: %w: %w",
+			atLeast, head, context.Cause(ctx), authz.ErrUnavailable)
+	case seen.Before(asked):
+		return fmt.Errorf("the directory could not be asked whether it has reached revision %d: %w", atLeast, authz.ErrUnavailable)
+	}
+	return ahead(atLeast, head)
+}
+
+func ahead(atLeast, head authz.Revision) error {
+	return fmt.Errorf("revision %d is asked for and the directory is at %d: the consistency token is of another directory, "+
+		"or of a state this one has lost: %w", atLeast, head, authz.ErrInvalid)
+}
+
+// await has the change log looked at until it was followed up to a revision,
+// and reports whether it was, within patience and ctx.
+func (p *PIP) await(ctx context.Context, revision authz.Revision) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for try := 0; ; try++ {
+		p.mu.RLock()
+		head, polled := p.head, p.polled
+		p.mu.RUnlock()
+		if head >= revision {
+			return true
+		}
+		if !p.again(ctx, polled, try) {
+			return false
+		}
+	}
+}
+
+// pause keeps one who waits for a directory that lags from asking it all the
+// time. The first two looks are had at once: the first of them may have begun
+// before the revision was made.
+const pause = 10 * time.Millisecond
+
+// again wakes the follower and waits until it has looked. It reports whether
+// ctx lasted so long.
+func (p *PIP) again(ctx context.Context, polled <-chan struct{}, try int) bool {
+	if try > 1 {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	p.wakeFollower()
+	select {
+	case <-polled:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// wakeFollower has the change log looked at without waiting for the interval.
+func (p *PIP) wakeFollower() {
+	select {
+	case p.poke <- struct{}{}:
+	default: // it will be already
+	}
+}

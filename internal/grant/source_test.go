@@ -1,0 +1,158 @@
+package grant_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/postern-authz/postern/internal/authz"
+)
+
+// A source is a directory that keeps every state it was ever in, and can be
+// slow, cut off, forgetful, or restored from a backup.
+type source struct {
+	mu        sync.Mutex
+	states    []map[authz.Key]authz.Document // by revision
+	changed   [][]authz.Key                  // by revision
+	committed []time.Time                    // by revision
+	oldest    authz.Revision                 // changes up to here are no longer listed
+
+	before, after time.Duration // of a read: until it happens, and until it is told
+	readErr       error
+	changesErr    error
+	hang          bool // reads and looks at the change log wait for their deadline
+	reads         int
+	onRead        func() // between the reading and the telling
+}
+
+var errCut = errors.New("connection refused")
+
+func newSource(m model) *source {
+	s := &source{}
+	s.write(m)
+	return s
+}
+
+// write makes m the next state and returns its revision.
+func (s *source) write(m model) authz.Revision {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.commit(m.documents())
+}
+
+func (s *source) commit(docs map[authz.Key]authz.Document) authz.Revision {
+	var last map[authz.Key]authz.Document
+	if n := len(s.states); n > 0 {
+		last = s.states[n-1]
+	}
+	var keys []authz.Key
+	for key := range union(docs, last) {
+		if !reflect.DeepEqual(docs[key], last[key]) {
+			keys = append(keys, key)
+		}
+	}
+	s.states = append(s.states, docs)
+	s.changed = append(s.changed, keys)
+	s.committed = append(s.committed, time.Now())
+	return authz.Revision(len(s.states) - 1)
+}
+
+func union(a, b map[authz.Key]authz.Document) map[authz.Key]bool {
+	keys := map[authz.Key]bool{}
+	for key := range a {
+		keys[key] = true
+	}
+	for key := range b {
+		keys[key] = true
+	}
+	return keys
+}
+
+// restore loses everything after a revision.
+func (s *source) restore(r authz.Revision) {
+	s.set(func() { s.states, s.changed, s.committed = s.states[:r+1], s.changed[:r+1], s.committed[:r+1] })
+}
+
+func (s *source) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
+func (s *source) head() authz.Revision {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return authz.Revision(len(s.states) - 1)
+}
+
+// wait is how a call behaves on the way to the directory.
+func (s *source) wait(ctx context.Context, err error) (after time.Duration, _ error) {
+	s.mu.Lock()
+	before, after, hang := s.before, s.after, s.hang
+	s.mu.Unlock()
+	switch {
+	case hang:
+		<-ctx.Done()
+		return 0, ctx.Err()
+	case err != nil:
+		return 0, err
+	}
+	return after, sleep(ctx, before)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d == 0 {
+		return ctx.Err()
+	}
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *source) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, authz.Revision, error) {
+	s.mu.Lock()
+	s.reads++
+	err := s.readErr
+	s.mu.Unlock()
+	after, err := s.wait(ctx, err)
+	if err != nil {
+		return nil, 0, err
+	}
+	s.mu.Lock()
+	revision := authz.Revision(len(s.states) - 1)
+	docs := make([]authz.Document, len(keys))
+	for i, key := range keys {
+		docs[i] = s.states[revision][key]
+	}
+	onRead := s.onRead
+	s.mu.Unlock()
+	if onRead != nil {
+		onRead()
+	}
+	return docs, revision, sleep(ctx, after)
+}
+
+func (s *source) Changes(ctx context.Context, after authz.Revision) (authz.Changes, error) {
+	s.mu.Lock()
+	err := s.changesErr
+	s.mu.Unlock()
+	wait, err := s.wait(ctx, err)
+	if err != nil {
+		return authz.Changes{}, err
+	}
+	s.mu.Lock()
+	c := authz.Changes{Head: authz.Revision(len(s.states) - 1)}
+	c.Reset = after < s.oldest
+	for r := after + 1; r <= c.Head && !c.Reset; r++ {
+		for _, key := range s.changed[r] {
+			c.Keys = append(c.Keys, authz.Change{Revision: r, Key: key})
+		}
+	}
+	s.mu.Unlock()
+	return c, sleep(ctx, wait)
+}
