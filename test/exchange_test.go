@@ -91,7 +91,10 @@ func (a answer) rules() []string {
 }
 
 func (a answer) String() string {
-	if *a.Decision {
+	switch {
+	case a.Decision == nil:
+		return "no decision"
+	case *a.Decision:
 		return "allow"
 	}
 	return "deny"

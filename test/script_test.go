@@ -42,21 +42,16 @@ func params(t *testing.T, p testscript.Params) testscript.Params {
 // settings are those of every script. $ACME is the directory that most scripts
 // tell their story in.
 func settings(env *testscript.Env) error {
-	acme, err := filepath.Abs("acme.ndjson")
+	portal, err := filepath.Abs("acme.ndjson")
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"GOCOVERDIR"} {
-		if value := os.Getenv(name); value != "" {
-			env.Setenv(name, value)
-		}
-	}
-	env.Setenv("ACME", acme)
+	env.Setenv("GOCOVERDIR", os.Getenv("GOCOVERDIR"))
+	env.Setenv("ACME", portal)
 	env.Setenv("POSTERN_STATE", filepath.Join(env.WorkDir, ".state"))
 	env.Setenv("POSTERN_DECISIONS_LISTEN", "127.0.0.1:0")
 	env.Setenv("POSTERN_OPS_LISTEN", "127.0.0.1:0")
-	env.Setenv("POSTERN_POLICY_POLL", "100ms")
-	env.Setenv("POSTERN_DRAIN_DELAY", "0s")
+	env.Vars = append(env.Vars, unhurried()...)
 	return nil
 }
 

@@ -187,12 +187,13 @@ func key(s script, args []string) error {
 		return nil
 	}
 	text := s.ReadFile(args[0])
-	s.session.key = regexp.MustCompile(`\bpk_[A-Za-z0-9_.-]+`).FindString(text)
-	if s.session.key == "" {
+	found := regexp.MustCompile(`\bpk_([a-z0-9-]+)_[A-Za-z0-9_-]{43}`).FindStringSubmatch(text)
+	if found == nil {
 		return fmt.Errorf("%s holds no key: %s", args[0], text)
 	}
-	s.Setenv("KEY", s.session.key)
-	s.Setenv("KEYID", regexp.MustCompile(`\bkey_[A-Za-z0-9-]+`).FindString(text))
+	s.session.key = found[0]
+	s.Setenv("KEY", found[0])
+	s.Setenv("KEYID", found[1])
 	return nil
 }
 
