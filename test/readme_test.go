@@ -1,0 +1,173 @@
+package test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestReadme does what the README says, from top to bottom: each fenced block
+// of sh is run, a block that begins with a path is that file, and a block of json
+// or text after one of sh is what it must print.
+func TestReadme(t *testing.T) {
+	r := reader{installation: install(t)}
+	t.Cleanup(r.leave)
+	for _, b := range blocks(t, "../README.md") {
+		switch {
+		case b.file != "":
+			r.write(t, b)
+		case b.language == "sh":
+			r.do(t, b)
+		case b.language == "json":
+			r.compareJSON(t, b)
+		case b.language == "text":
+			r.compareText(t, b)
+		default:
+			t.Errorf("README.md:%d: a block of %q is not an example that can be run", b.line, b.language)
+		}
+	}
+}
+
+// TestReadmeBeginsWithADecision keeps the first question and its answer on the
+// first screen.
+func TestReadmeBeginsWithADecision(t *testing.T) {
+	for _, b := range blocks(t, "../README.md") {
+		if b.language == "json" {
+			if end := b.line + strings.Count(b.text, "\n"); end >= 25 {
+				t.Errorf("the first answer ends at line %d, want it before line 25", end)
+			}
+			return
+		}
+	}
+	t.Error("the README shows no answer")
+}
+
+// A block is one fenced example.
+type block struct {
+	line           int // of its fence
+	language, file string
+	text           string
+}
+
+// blocks reads the fenced blocks of a page: the fence's first word is the
+// language, its second a path.
+func blocks(t *testing.T, page string) (all []block) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open *block
+	for n, line := range strings.Split(string(text), "\n") {
+		info, fence := strings.CutPrefix(line, "```")
+		switch {
+		case fence && open == nil:
+			language, file, _ := strings.Cut(info, " ")
+			open = &block{line: n + 1, language: language, file: file}
+		case fence:
+			all, open = append(all, *open), nil
+		case open != nil:
+			open.text += line + "\n"
+		}
+	}
+	if open != nil {
+		t.Fatalf("%s:%d: the block does not end", page, open.line)
+	}
+	return all
+}
+
+// A reader follows the README in a directory of its own.
+type reader struct {
+	installation
+	server *server
+	said   string // what the last commands printed
+}
+
+func (r *reader) leave() {
+	if r.server != nil {
+		_ = r.server.stop() // it has done its part
+	}
+}
+
+func (r *reader) write(t *testing.T, b block) {
+	t.Helper()
+	path := filepath.Join(r.dir, b.file)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(b.text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// serving finds a block that starts a server: settings, and flags after serve.
+var serving = regexp.MustCompile(`^((?:[A-Z_]+=\S+ )*)postern serve((?: --\S+)*)\n$`)
+
+// do runs a block. One that serves goes on in the background, in place of the
+// server before it.
+func (r *reader) do(t *testing.T, b block) {
+	t.Helper()
+	text := r.here(b.text)
+	if found := serving.FindStringSubmatch(text); found != nil {
+		r.serve(t, strings.Fields(found[1]), strings.Fields(found[2]))
+		return
+	}
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", text)
+	cmd.Dir = r.dir
+	cmd.Env = append(r.env, "PATH="+filepath.Dir(r.binary)+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("README.md:%d: %v\n%s%s", b.line, err, text, out)
+	}
+	r.said = string(out)
+}
+
+// here makes what the README says of a fresh clone, and of the usual ports, true
+// of this one.
+func (r *reader) here(text string) string {
+	text = strings.ReplaceAll(text, "go run ./cmd/postern", "postern")
+	if r.server != nil {
+		text = strings.ReplaceAll(text, "http://127.0.0.1:8181", r.server.decisions.base)
+		text = strings.ReplaceAll(text, "http://127.0.0.1:8183", r.server.ops.base)
+	}
+	return text
+}
+
+func (r *reader) serve(t *testing.T, settings, flags []string) {
+	t.Helper()
+	r.leave()
+	cmd := exec.Command(r.binary, append([]string{"serve"}, flags...)...)
+	cmd.Dir, cmd.Env = r.dir, append(r.env, settings...)
+	running, err := begin(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.server = running
+}
+
+// compareJSON wants the last output to be this JSON, whatever its spaces.
+func (r *reader) compareJSON(t *testing.T, b block) {
+	t.Helper()
+	var got, want any
+	if err := json.Unmarshal([]byte(b.text), &want); err != nil {
+		t.Fatalf("README.md:%d: %v", b.line, err)
+	}
+	if err := json.Unmarshal([]byte(r.said), &got); err != nil || !includes(got, want) || !includes(want, got) {
+		t.Errorf("README.md:%d: got %s, want %s", b.line, r.said, b.text)
+	}
+}
+
+// compareText wants the last output to be this text. Three dots stand for what
+// differs from run to run, or for any lines.
+func (r *reader) compareText(t *testing.T, b block) {
+	t.Helper()
+	pattern := regexp.QuoteMeta(strings.TrimSpace(b.text))
+	pattern = "(?s)^" + strings.ReplaceAll(pattern, regexp.QuoteMeta("..."), ".*?") + "$"
+	if got := strings.TrimSpace(r.said); !regexp.MustCompile(pattern).MatchString(got) {
+		t.Errorf("README.md:%d: got\n%s\nwant\n%s", b.line, got, b.text)
+	}
+}
