@@ -92,6 +92,9 @@ func (m model) accountPlace(id string) authz.Place {
 
 func (m model) groupsOf(account string) []string {
 	var ids []string
+	if _, ok := m.accounts[account]; !ok {
+		return nil
+	}
 	for _, id := range slices.Sorted(maps.Keys(m.groups)) {
 		if slices.Contains(m.groups[id].accounts, account) {
 			ids = append(ids, id)

@@ -295,7 +295,7 @@ func (m model) naiveScopes(mem membership, granted []string, at *spot) []string 
 func (m model) reaches(scope, account string) bool {
 	kind, id, _ := strings.Cut(scope, ":")
 	return account != "" && (kind == "account" && id == account ||
-		kind == "account_group" && slices.Contains(m.groups[id].accounts, account))
+		kind == "account_group" && slices.Contains(m.groupsOf(account), id))
 }
 
 func sortGrants(grants []any) {
