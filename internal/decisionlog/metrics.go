@@ -13,11 +13,11 @@ type metrics struct {
 
 func newMetrics(r prometheus.Registerer, sink string, buffered func() float64) *metrics {
 	events := promauto.With(r).NewCounterVec(prometheus.CounterOpts{
-		Namespace: "postern", Name: "decision_log_events_total",
+		Name: "postern_decision_log_events_total",
 		Help: "Decision log events by sink and by what became of them: written, dropped because the sink was too slow, or failed because it refused them.",
 	}, []string{"sink", "result"})
 	promauto.With(r).NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: "postern", Name: "decision_log_buffered_events",
+		Name:        "postern_decision_log_buffered_events",
 		Help:        "Decision log events that wait to be written.",
 		ConstLabels: prometheus.Labels{"sink": sink},
 	}, buffered)
