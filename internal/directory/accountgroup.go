@@ -33,15 +33,19 @@ func (g AccountGroup) checkAccounts() error {
 }
 
 func decodeAccountGroup(m *members) record {
-	accounts := m.list("accounts")
-	slices.Sort(accounts)
 	return AccountGroup{
 		ID:           m.text("id"),
 		Organization: m.text("organization"),
 		Kind:         m.text("kind"),
 		Name:         m.text("name"),
-		Accounts:     slices.Compact(accounts),
+		Accounts:     sorted(m.list("accounts")),
 	}
+}
+
+// sorted sorts the list in place and leaves out what it says twice.
+func sorted(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 func (g AccountGroup) append(b []byte) []byte {

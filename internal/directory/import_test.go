@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/directory"
 )
@@ -55,7 +57,7 @@ func csvFile(name, kind, text string) directory.Source {
 	return s
 }
 
-func load(t testing.TB, store directory.Store, text string) {
+func load(t rapid.TB, store directory.Store, text string) {
 	t.Helper()
 	report, err := directory.Import(context.Background(), store, directory.ImportOptions{Sources: []directory.Source{ndjson("base.ndjson", text)}})
 	if err != nil {
@@ -70,7 +72,7 @@ func loaded(t testing.TB) *memory {
 	return store
 }
 
-func exported(t testing.TB, store directory.Store) string {
+func exported(t rapid.TB, store directory.Store) string {
 	t.Helper()
 	var b strings.Builder
 	if err := directory.Export(context.Background(), store, &b); err != nil {

@@ -99,7 +99,8 @@ func (m *members) time(name string) time.Time {
 	return at.UTC().Truncate(time.Millisecond)
 }
 
-// list reads an array of strings, or a cell separated by semicolons.
+// list reads an array of strings, or a cell separated by semicolons. An empty
+// one is as good as none.
 func (m *members) list(name string) []string {
 	value, ok := m.take(name)
 	if !ok {
@@ -111,6 +112,9 @@ func (m *members) list(name string) []string {
 	values, ok := value.([]any)
 	if !ok {
 		m.fail(name, value, "an array of strings")
+	}
+	if len(values) == 0 {
+		return nil
 	}
 	list := make([]string, len(values))
 	for i, value := range values {

@@ -112,6 +112,10 @@ func (s *state) PutCompany(c directory.Company) error {
 
 func (s *state) PutAccount(a directory.Account) error {
 	_, ok := s.companies[a.Company]
+	for id := range s.grants {
+		_, authorized := s.grants[grantID{member: id.member, company: a.Company}]
+		ok = ok && (id.account != a.ID || authorized)
+	}
 	return cmp.Or(need(ok, "account %+v", a), set(s, s.accounts, a.ID, a))
 }
 

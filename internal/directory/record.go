@@ -58,5 +58,5 @@ func name(r record) string {
 	case Membership:
 		return "membership " + r.Organization + " " + UsernameKey(r.User)
 	}
-	return ""
+	return "grant" // nothing refers to a grant by name
 }
