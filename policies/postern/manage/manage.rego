@@ -1,0 +1,282 @@
+# METADATA
+# title: Management
+# description: |
+#   May this user manage that member, invitation or account group so? Nobody
+#   gives what they do not hold or appoints their equal (R6), nobody changes their
+#   own access, and only the operator makes or touches a Primary Contact (R3).
+# schemas:
+#   - input: schema.manage
+package postern.manage
+
+import rego.v2
+
+import data.postern.powers
+import data.postern.reason
+
+# METADATA
+# title: Decision
+# description: The decision, with the powers it rests on or the rules that forbid it.
+# entrypoint: true
+decision := {"decision": true, "context": {"reasons": permits}} if {
+	allow
+} else := {"decision": false, "context": {"reasons": forbids}}
+
+default allow := false
+
+# METADATA
+# scope: rule
+# description: Something permits it and nothing forbids it.
+allow if {
+	permits != set()
+	forbids == set()
+}
+
+# METADATA
+# title: A role permits it
+# labels: {rule: manage.role}
+# description: The user's roles that may do this, wherever they count.
+permits contains {"rule": "manage.role", "role": grant.role, "scope": grant.scope} if {
+	able := does.able[input.facts.user.realm]
+	some grant in input.facts.grants
+	portals := able[grant.role]
+	portals == set() or input.context.portal in portals
+}
+
+# METADATA
+# scope: document
+# description: |
+#   What the request gives: its changes, unless the action only takes away. A new
+#   role counts wherever the member's old one did.
+given contains change if {
+	not does.takes
+	some change in input.facts.changes
+}
+
+given contains object.union(grant, {"role": change.role}) if {
+	does.whole
+	not does.takes
+	some change in input.facts.changes
+	some grant in input.facts.target.grants
+	kinds(grant) == {"role"}
+}
+
+# METADATA
+# scope: document
+# description: |
+#   All that the request puts its hand to: what it gives or takes away and, for
+#   an action on the whole member, everything that the member has.
+touched contains change if some change in given
+
+touched contains change if some change in input.facts.changes
+
+touched contains grant if {
+	does.whole
+	some grant in input.facts.target.grants
+}
+
+does := powers.actions[input.action.name]
+
+# METADATA
+# scope: document
+# description: |
+#   The user could give this, or take it away: a role below a role of its own, or
+#   a tool of its own, there. One thing at a time: two would hide one another.
+governs(change) if {
+	kinds(change) == {"role"}
+	some power in powers_over(change)
+	outranks(power.role, change.role)
+}
+
+governs(change) if {
+	kinds(change) == {"tool"}
+	some power in powers_over(change)
+	handles(power.role, change)
+}
+
+governs(change) if kinds(change) == {"cpni"}
+
+kinds(change) := object.keys(change) & {"role", "tool", "cpni"}
+
+powers_over(change) := {power |
+	some power in permits
+	power.scope in change.reach or unplaced(change)
+}
+
+# given without saying where: the directory will not let it count anywhere
+unplaced(change) if object.keys(change) & {"scope", "reach"} == set()
+
+outranks("operator", _)
+
+outranks(role, other) if {
+	powers.includes[role][other]
+	above(role, other)
+}
+
+# the matrix knows no difference between a Primary Contact and an Administrator
+above("primary_contact", _)
+
+above(role, other) if not powers.includes[other][role]
+
+above(_, _) if input.facts.settings.administrators_appoint == true
+
+# METADATA
+# scope: document
+# description: The user has the tool to give, as granted or as one who has them all (R1).
+handles(role, _) if role in {"operator", "primary_contact"}
+
+handles(_, change) if {
+	some grant in input.facts.grants
+	grant.tool == change.tool
+	grant.scope in change.reach
+}
+
+handles(_, change) if {
+	unplaced(change)
+	_ := input.facts.user.tools[change.tool]
+}
+
+of_operator if {
+	some power in permits
+	power.role == "operator"
+}
+
+# METADATA
+# title: There is no such user
+# labels: {rule: manage.unknown_subject}
+forbids contains reason.of(rego.metadata.rule()) if not input.facts.user
+
+# METADATA
+# title: The user is not active
+# labels: {rule: manage.inactive}
+forbids contains reason.of(rego.metadata.rule()) if {
+	input.facts.user
+	not input.facts.user.status == "active"
+}
+
+# METADATA
+# title: There is no such action
+# labels: {rule: manage.unknown_action}
+forbids contains reason.of(rego.metadata.rule()) if not does
+
+# METADATA
+# title: None of the user's roles may do this
+# labels: {rule: manage.powerless}
+forbids contains reason.of(rego.metadata.rule()) if {
+	does
+	permits == set()
+}
+
+# METADATA
+# title: Nobody changes their own access
+# labels: {rule: manage.own_access}
+forbids contains reason.of(rego.metadata.rule()) if {
+	input.facts.target.id == input.facts.user.id
+	input.action.name != "member.view"
+}
+
+# METADATA
+# title: This is outside the user's organization and scopes
+# labels: {rule: manage.out_of_reach}
+forbids contains reason.of(rego.metadata.rule()) if not in_reach
+
+in_reach if concat(":", ["organization", input.facts.user.organization]) in input.facts.target.reach
+
+in_reach if covered
+
+covered if {
+	some power in permits
+	power.scope in input.facts.target.reach
+}
+
+# METADATA
+# title: This role or tool, there, is beyond the user's own
+# labels: {rule: manage.beyond}
+forbids contains reason.found(rego.metadata.rule(), {"change": change}) if {
+	some change in touched
+	not governs(change)
+}
+
+# METADATA
+# title: The member's role is not below the user's own
+# labels: {rule: manage.outranked}
+forbids contains reason.of(rego.metadata.rule()) if {
+	does.whole
+	not outranked
+}
+
+outranked if {
+	some power in permits
+	outranks(power.role, input.facts.target.role)
+}
+
+# METADATA
+# title: Only the operator makes or touches a Primary Contact
+# labels: {rule: manage.primary_contact}
+forbids contains reason.of(rego.metadata.rule()) if {
+	"primary_contact" in roles_touched
+	not of_operator
+}
+
+roles_touched contains change.role if some change in touched
+
+roles_touched contains input.facts.target.role if does.whole
+
+# METADATA
+# title: Only the operator grants this product tool
+# labels: {rule: manage.tool_restricted}
+forbids contains reason.found(rego.metadata.rule(), {"tool": change.tool}) if {
+	some change in given
+	change.tool
+	not change.restricted == false
+	not of_operator
+}
+
+# METADATA
+# title: Only who holds the authorization to see customer proprietary network information passes it on
+# labels: {rule: manage.cpni}
+forbids contains reason.of(rego.metadata.rule()) if {
+	authorizes
+	not input.facts.user.cpni == true
+	not of_operator
+}
+
+authorizes if {
+	some change in given
+	change.cpni != false
+}
+
+authorizes if {
+	input.action.name == "member.cpni.authorize"
+	not input.facts.changes[0]
+}
+
+# METADATA
+# title: This role is not for users of the member's realm
+# labels: {rule: manage.wrong_realm}
+forbids contains reason.found(rego.metadata.rule(), {"role": change.role}) if {
+	some change in given
+	change.role
+	not input.facts.target.realm in powers.realms[change.role]
+}
+
+# METADATA
+# title: The account group reaches beyond the user's own scopes
+# labels: {rule: manage.account_group}
+forbids contains reason.of(rego.metadata.rule()) if {
+	does.grouping
+	not covered
+}
+
+# METADATA
+# title: Only the operator manages account groups of this kind
+# labels: {rule: manage.operator_group}
+forbids contains reason.of(rego.metadata.rule()) if {
+	does.grouping
+	not input.facts.target.kind == "service_group"
+	not of_operator
+}
+
+# METADATA
+# title: An overlay forbids it
+# labels: {rule: manage.custom.forbid}
+forbids contains forbid if some forbid in data.custom.management.forbids
