@@ -1,0 +1,151 @@
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/postern-authz/postern/internal/authz"
+)
+
+// A request is what the server knows of one HTTP request. It is never used
+// again for another one.
+type request struct {
+	id     string // what X-Request-ID of the answer says
+	route  string // template, or noRoute
+	caller authz.Caller
+}
+
+// requestKey is where a request lies in the values of its fasthttp context.
+type requestKey struct{}
+
+func stateOf(rc *fasthttp.RequestCtx) *request {
+	if r, ok := rc.UserValue(requestKey{}).(*request); ok {
+		return r
+	}
+	return &request{route: noRoute}
+}
+
+// RequestID returns the id of the request in a form that any log can hold: as
+// the caller sent it, or as the server made it.
+func RequestID(c *fiber.Ctx) string { return printable(stateOf(c.Context()).id) }
+
+// Caller returns the application that Authenticator.Handle let in.
+func Caller(c *fiber.Ctx) authz.Caller { return stateOf(c.Context()).caller }
+
+// handle answers one request, whatever happens.
+func (s *Server) handle(rc *fasthttp.RequestCtx) {
+	start := time.Now()
+	s.metrics.inFlight.Inc()
+	r, err := s.begin(rc)
+	s.chunked.Delete(&rc.Request.Header)
+	defer s.finish(rc, r, start)
+	defer s.recover(rc, r)
+	if err == nil {
+		err = checkFraming(&rc.Request.Header)
+	}
+	if err != nil {
+		s.answer(rc, r, err)
+		hangUp(rc)
+		return
+	}
+	s.routes(rc)
+}
+
+// begin gives the request its id. The id is right even when the error says that
+// the request cannot be answered.
+func (s *Server) begin(rc *fasthttp.RequestCtx) (*request, error) {
+	id, err := requestID(&rc.Request.Header)
+	r := &request{id: id, route: noRoute}
+	rc.SetUserValue(requestKey{}, r)
+	return r, err
+}
+
+// around runs inside fiber's routes: it sets the deadline, and notes which route
+// was taken.
+func (s *Server) around(c *fiber.Ctx) error {
+	r, mine := stateOf(c.Context()), c.Route()
+	defer func() {
+		if taken := c.Route(); taken != mine {
+			r.route = taken.Path
+		}
+	}()
+	ctx := context.Background()
+	if s.options.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.options.Timeout)
+		defer cancel()
+	}
+	c.SetUserContext(ctx)
+	return c.Next()
+}
+
+// finish sets what every answer has, and counts it.
+func (s *Server) finish(rc *fasthttp.RequestCtx, r *request, start time.Time) {
+	h := &rc.Response.Header
+	h.Set(fiber.HeaderXRequestID, r.id)
+	h.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	if s.draining.Load() {
+		rc.SetConnectionClose()
+	}
+	s.metrics.inFlight.Dec()
+	s.metrics.answered(r.route, string(rc.Method()), rc.Response.StatusCode(), time.Since(start))
+}
+
+// recover keeps one request from ending the process (F31). The caller learns the
+// id of the incident, which is the request's; the log has the rest.
+func (s *Server) recover(rc *fasthttp.RequestCtx, r *request) {
+	what := recover()
+	if what == nil {
+		return
+	}
+	s.metrics.panics.Inc()
+	s.options.Log.Error("a handler panicked", "panic", what, "request_id", printable(r.id), "route", r.route, "stack", string(debug.Stack()))
+	rc.Response.Reset()
+	writeProblem(rc, r, fasthttp.StatusInternalServerError, internal)
+}
+
+// refuse answers what fasthttp could not read as a request. Its errors quote the
+// request, so none of their text goes anywhere (T19).
+func (s *Server) refuse(rc *fasthttp.RequestCtx, err error) {
+	start := time.Now()
+	s.metrics.inFlight.Inc()
+	r, _ := s.begin(rc) // why it is refused is known already
+	defer s.finish(rc, r, start)
+	if id, ok := s.chunked.LoadAndDelete(&rc.Request.Header); ok && ofBody(err) {
+		r.id = id.(string)
+	}
+	s.answer(rc, r, unreadable(err))
+	hangUp(rc)
+}
+
+// noteChunked keeps the id of a request whose body comes in chunks: fasthttp
+// forgets the header when such a body is wrong, and its answer would have
+// another id (AuthZEN §10.1.3). ContentLength is -1 for chunks.
+func (s *Server) noteChunked(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if h.ContentLength() == -1 {
+		id, _ := requestID(h) // it is judged once the body is there
+		s.chunked.Store(h, id)
+	}
+	return fasthttp.RequestConfig{}
+}
+
+// ofBody reports whether an error can only be of a body, so that what was kept
+// of a header is of the same request.
+func ofBody(err error) bool {
+	var chunk fasthttp.ErrBrokenChunk
+	return errors.Is(err, fasthttp.ErrBodyTooLarge) || errors.As(err, &chunk)
+}
+
+// hangUp closes the connection behind the answer: what follows on it may be the
+// rest of a request that was understood differently elsewhere (T14).
+func hangUp(rc *fasthttp.RequestCtx) {
+	rc.SetConnectionClose()
+	if c := lingering(rc.Conn()); c != nil {
+		c.linger.Store(true)
+	}
+}

@@ -1,0 +1,166 @@
+package httpserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/postern-authz/postern/internal/authz"
+)
+
+// A problem is the body of every answer that is an error (RFC 9457).
+type problem struct {
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail,omitempty"`
+	RequestID string `json:"request_id"`
+}
+
+// What strangers are told instead of a cause.
+const (
+	internal    = "Something went wrong here and not in the request. The operator finds it in the log by the request id."
+	unavailable = "The answer cannot be known at the moment. Ask again."
+	nobody      = "The credentials are missing or not valid. Send Authorization: Bearer and an app key, or the client certificate that was agreed."
+)
+
+// A refusal is an error that says how it is answered.
+type refusal struct {
+	status int
+	detail string
+}
+
+func (r *refusal) Error() string { return r.detail }
+
+func refusef(status int, format string, args ...any) error {
+	return &refusal{status, fmt.Sprintf(format, args...)}
+}
+
+// Explain returns the HTTP status of an error, and what the caller may be told
+// of it: the error's own words when its kind is one the caller can act on, and
+// nothing of the cause otherwise.
+func Explain(err error) (status int, detail string) {
+	var refused *refusal
+	var routing *fiber.Error
+	switch {
+	case errors.As(err, &refused):
+		return refused.status, refused.detail
+	case errors.As(err, &routing):
+		return routing.Code, routingDetail(routing.Code)
+	case errors.Is(err, authz.ErrUnauthenticated):
+		return fiber.StatusUnauthorized, nobody
+	case errors.Is(err, authz.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return fiber.StatusServiceUnavailable, unavailable
+	}
+	for _, k := range []struct {
+		kind   error
+		status int
+	}{
+		{authz.ErrInvalid, fiber.StatusBadRequest},
+		{authz.ErrForbidden, fiber.StatusForbidden},
+		{authz.ErrNotFound, fiber.StatusNotFound},
+		{authz.ErrConflict, fiber.StatusConflict},
+	} {
+		if errors.Is(err, k.kind) {
+			return k.status, strings.TrimSuffix(err.Error(), ": "+k.kind.Error())
+		}
+	}
+	return fiber.StatusInternalServerError, internal
+}
+
+// routingDetail is what fiber's router means. Its own text quotes the path.
+func routingDetail(code int) string {
+	switch code {
+	case fiber.StatusNotFound:
+		return "There is nothing at this path. Paths are compared exactly, in case and slashes."
+	case fiber.StatusMethodNotAllowed:
+		return "This path does not take this method. The Allow header has those it takes."
+	}
+	return ""
+}
+
+// unreadable says why fasthttp gave up on a request.
+func unreadable(err error) error {
+	var large *fasthttp.ErrSmallBuffer
+	var network net.Error
+	switch {
+	case errors.As(err, &large):
+		return refusef(fiber.StatusRequestHeaderFieldsTooLarge, "the request line and the header are too long")
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		return refusef(fiber.StatusRequestEntityTooLarge, "the body is too large: send less at once")
+	case errors.Is(err, fasthttp.ErrTimeout), errors.As(err, &network) && network.Timeout():
+		return refusef(fiber.StatusRequestTimeout, "the request did not come in time")
+	}
+	return refusef(fiber.StatusBadRequest, "this cannot be read as an HTTP/1.1 request")
+}
+
+// handleError is fiber's way to answer.
+func (s *Server) handleError(c *fiber.Ctx, err error) error {
+	s.answer(c.Context(), stateOf(c.Context()), err)
+	return nil
+}
+
+// answer writes an error as a problem. What the caller is not told is logged.
+func (s *Server) answer(rc *fasthttp.RequestCtx, r *request, err error) {
+	status, detail := Explain(err)
+	if status >= fiber.StatusInternalServerError {
+		s.logFailure(r, status, err)
+	}
+	writeProblem(rc, r, status, detail)
+}
+
+func (s *Server) logFailure(r *request, status int, err error) {
+	log := s.options.Log.Error
+	if status != fiber.StatusInternalServerError {
+		log = s.options.Log.Warn
+	}
+	log("a request failed", "err", err, "status", status, "request_id", printable(r.id), "route", r.route)
+}
+
+func writeProblem(rc *fasthttp.RequestCtx, r *request, status int, detail string) {
+	slug, title := kindOf(status)
+	body, err := json.Marshal(problem{"urn:postern:problem:" + slug, title, status, detail, r.id})
+	if err != nil {
+		panic(err) // strings and an int always marshal
+	}
+	rc.Response.SetStatusCode(status)
+	rc.Response.SetBodyRaw(body)
+	h := &rc.Response.Header
+	h.SetContentType("application/problem+json")
+	h.Set(fiber.HeaderCacheControl, "no-store")
+	switch status {
+	case fiber.StatusUnauthorized:
+		h.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="postern"`)
+	case fiber.StatusServiceUnavailable:
+		h.Set(fiber.HeaderRetryAfter, "1")
+	}
+}
+
+// kindOf returns the slug and the title of a status. One status has one slug.
+func kindOf(status int) (slug, title string) {
+	switch status {
+	case fiber.StatusBadRequest:
+		return "invalid-request", "The request is not valid"
+	case fiber.StatusUnauthorized:
+		return "unauthenticated", "The caller is not known"
+	case fiber.StatusForbidden:
+		return "forbidden", "The caller may not ask this"
+	case fiber.StatusNotFound:
+		return "not-found", "There is no such thing"
+	case fiber.StatusConflict:
+		return "conflict", "The state does not allow this"
+	case fiber.StatusServiceUnavailable:
+		return "unavailable", "The answer cannot be known now"
+	case fiber.StatusInternalServerError:
+		return "internal", "Something went wrong here"
+	}
+	title = http.StatusText(status)
+	return strings.ReplaceAll(strings.ToLower(title), " ", "-"), title
+}

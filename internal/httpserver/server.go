@@ -1,0 +1,145 @@
+// Package httpserver is what every listener of Postern shares: limits, framing,
+// request ids, caller authentication, and one way from an error to an answer.
+// Nothing of a request outlives its handler.
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/valyala/fasthttp"
+)
+
+// Options says what a Server is. Zero fields have the value that is named.
+type Options struct {
+	Name          string // of the listener in logs and metrics, such as decisions
+	MaxBody       int    // bytes; 256 KiB
+	MaxHeader     int    // bytes of a request line and its header; 16 KiB
+	MaxConns      int    // at a time; 8,192
+	MaxConnsPerIP int    // at a time; no such limit
+
+	ReadTimeout  time.Duration // for a whole request, from its first byte; 5 s
+	WriteTimeout time.Duration // for a whole answer; 5 s
+	IdleTimeout  time.Duration // between two requests; 60 s
+	Timeout      time.Duration // the deadline in UserContext; none
+	DrainDelay   time.Duration // how long Serve goes on once its context is done; none
+	DrainTimeout time.Duration // how long requests then have to end; 10 s
+
+	TLS     *Certificates         // nil: plain HTTP
+	Log     *slog.Logger          // slog.Default()
+	Metrics prometheus.Registerer // a registry of its own
+}
+
+// A Server is one listener. Routes are added to its App before it serves.
+type Server struct {
+	App *fiber.App
+
+	options  Options
+	metrics  *metrics
+	routes   fasthttp.RequestHandler // App's own handler
+	draining atomic.Bool
+	chunked  sync.Map // *fasthttp.RequestHeader to request id, see noteChunked
+}
+
+// New returns a Server without routes.
+func New(o Options) *Server {
+	o = o.withDefaults()
+	s := &Server{options: o, metrics: newMetrics(o.Name, o.Metrics)}
+	s.App = fiber.New(fiber.Config{
+		AppName:                      "postern " + o.Name,
+		BodyLimit:                    o.MaxBody,
+		CaseSensitive:                true,
+		Concurrency:                  o.MaxConns + 1, // the listener refuses first
+		DisablePreParseMultipartForm: true,
+		DisableStartupMessage:        true,
+		ErrorHandler:                 s.handleError,
+		IdleTimeout:                  o.IdleTimeout,
+		ReadBufferSize:               o.MaxHeader,
+		ReadTimeout:                  o.ReadTimeout,
+		StrictRouting:                true,
+		WriteTimeout:                 o.WriteTimeout,
+	})
+	s.App.Use(s.around)
+	s.routes = s.App.Server().Handler
+	s.App.Server().Handler = s.handle
+	s.App.Server().ErrorHandler = s.refuse
+	s.App.Server().HeaderReceived = s.noteChunked
+	return s
+}
+
+func (o Options) withDefaults() Options {
+	o.MaxBody = or(o.MaxBody, 256<<10)
+	o.MaxHeader = or(o.MaxHeader, 16<<10)
+	o.MaxConns = or(o.MaxConns, 8192)
+	o.ReadTimeout = or(o.ReadTimeout, 5*time.Second)
+	o.WriteTimeout = or(o.WriteTimeout, 5*time.Second)
+	o.IdleTimeout = or(o.IdleTimeout, 60*time.Second)
+	o.DrainTimeout = or(o.DrainTimeout, 10*time.Second)
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Metrics == nil {
+		o.Metrics = prometheus.NewRegistry()
+	}
+	return o
+}
+
+func or[T int | time.Duration](v, unset T) T {
+	if v == 0 {
+		return unset
+	}
+	return v
+}
+
+// Serve serves ln until ctx is done. It then goes on for the drain delay, asking
+// every client to connect elsewhere, lets the requests that have begun end, and
+// returns nil. It returns an error when it ends for any other reason, or when
+// requests do not end in time. It closes ln in any case.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	ended := make(chan error, 1)
+	go func() { ended <- s.App.Listener(s.listener(ln)) }()
+	select {
+	case err := <-ended:
+		return errors.Join(fmt.Errorf("the %s listener on %s ended by itself", s.options.Name, ln.Addr()), err, ln.Close())
+	case <-ctx.Done():
+	}
+	s.drain(ended)
+	err := s.shutdown()
+	_ = ln.Close() // for the case that it had not yet begun to serve; else it is closed
+	<-ended
+	return err
+}
+
+// drain waits, in the name of the load balancer, which has to notice first.
+func (s *Server) drain(ended chan error) {
+	s.draining.Store(true)
+	timer := time.NewTimer(s.options.DrainDelay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case err := <-ended:
+		ended <- err
+	}
+}
+
+func (s *Server) shutdown() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.options.DrainTimeout)
+	defer cancel()
+	err := s.App.ShutdownWithContext(ctx)
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("requests to the %s listener did not end within %s: %w", s.options.Name, s.options.DrainTimeout, err)
+	}
+	return nil
+}
+
+// Draining reports whether the context of Serve is done: the server still
+// answers, and should be told apart from one that is ready.
+func (s *Server) Draining() bool { return s.draining.Load() }
