@@ -3,3 +3,263 @@
 // directory knows. It fails closed: whatever goes wrong, the answer is an error
 // and never an allow.
 package pdp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/decisionlog"
+	"github.com/postern-authz/postern/internal/policy"
+)
+
+// The APIs of AuthZEN 1.0 that make queries: one request (§6), a batch (§7).
+const (
+	APIEvaluation  = "evaluation"
+	APIEvaluations = "evaluations"
+)
+
+// Policies keeps a policy in force; policy.Engine does.
+type Policies interface {
+	// Live is the generation in force, or nil.
+	Live() *policy.Generation
+	// Run calls fn, or returns an error of kind authz.ErrUnavailable when ctx
+	// ends before fn does; fn may then go on.
+	Run(ctx context.Context, fn func(context.Context)) error
+}
+
+// Facts is what the directory knows that bears on requests.
+type Facts interface {
+	// Gather returns the facts on each request, all as of one revision that is
+	// atLeast or later. A nil value is no facts.
+	Gather(ctx context.Context, requests []authz.Request, atLeast authz.Revision) ([]ast.Value, authz.Revision, error)
+}
+
+// Log remembers decisions. It never blocks.
+type Log interface{ Record(decisionlog.Event) }
+
+// Options are what a PDP works with. Policies is required.
+type Options struct {
+	Policies   Policies
+	Facts      Facts                 // nil: the policy decides without a directory
+	Log        Log                   // nil: decisions are not remembered
+	Now        func() time.Time      // default: time.Now
+	NewID      func() string         // default: UUID version 7
+	Registerer prometheus.Registerer // default: none
+	// Deadline bounds a query, beside what its context says. Zero: it does not.
+	Deadline time.Duration
+}
+
+// A PDP answers queries. Any number of goroutines may ask at once.
+type PDP struct {
+	policies Policies
+	facts    Facts
+	log      Log
+	now      func() time.Time
+	newID    func() string
+	deadline time.Duration
+	metrics  *meters
+}
+
+// New makes a PDP.
+func New(o Options) *PDP {
+	p := &PDP{policies: o.Policies, facts: o.Facts, log: o.Log, now: o.Now, newID: o.NewID, deadline: o.Deadline}
+	if p.facts == nil {
+		p.facts = noFacts{}
+	}
+	if p.log == nil {
+		p.log = noLog{}
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	if p.newID == nil {
+		p.newID = func() string { return uuid.Must(uuid.NewV7()).String() }
+	}
+	if o.Registerer == nil {
+		o.Registerer = prometheus.NewRegistry()
+	}
+	p.metrics = newMeters(o.Registerer)
+	return p
+}
+
+type noFacts struct{}
+
+func (noFacts) Gather(_ context.Context, requests []authz.Request, _ authz.Revision) ([]ast.Value, authz.Revision, error) {
+	return make([]ast.Value, len(requests)), 0, nil
+}
+
+type noLog struct{}
+
+func (noLog) Record(decisionlog.Event) {}
+
+// Evaluate answers a query by one generation of the policy on one revision of
+// the directory.
+//
+// An error means that no item has an answer: no policy is in force, the facts
+// cannot be known, or time ran out before the first item was decided. It is of
+// kind authz.ErrUnavailable, or of the kind the facts' source gave it. The
+// Result then still has its ID and the policy's revision, and no outcomes.
+//
+// What befalls one item alone is the Err of its Outcome, in a query of one item
+// too: its own Err, authz.ErrForbidden if the caller may not ask this, a kind of
+// package policy if the policy has no decision on it, authz.ErrUnavailable if
+// time ran out. It is never a denial (ruling A11).
+func (p *PDP) Evaluate(ctx context.Context, q Query) (Result, error) {
+	if p.deadline > 0 {
+		limited, stop := context.WithTimeout(ctx, p.deadline)
+		defer stop()
+		ctx = limited
+	}
+	w := p.begin(q)
+	err := w.gather(ctx)
+	if err == nil {
+		err = w.evaluate(ctx)
+	}
+	return w.finish(err)
+}
+
+// work is one query on its way.
+type work struct {
+	*PDP
+	query      Query
+	generation *policy.Generation
+	result     Result
+	start      time.Time
+	series     *series
+	items      []item
+	// decided counts the items that have been looked at; evaluate's goroutine
+	// writes items beyond it, everybody else reads those below it.
+	decided counter
+}
+
+// item is what becomes of one Item of the query.
+type item struct {
+	facts    ast.Value
+	err      error
+	input    decisionlog.JSON
+	decision authz.Decision
+	at       time.Time
+	elapsed  time.Duration
+}
+
+func (p *PDP) begin(q Query) *work {
+	w := &work{PDP: p, query: q, generation: p.policies.Live(), start: p.now(), items: make([]item, len(q.Items))}
+	w.result.ID = p.newID()
+	if w.generation != nil {
+		w.result.Policy = w.generation.Revision()
+	}
+	w.series = p.metrics.of(w.generation)
+	for i, it := range q.Items {
+		w.items[i].at = w.start
+		if w.items[i].err = it.Err; it.Err == nil {
+			w.items[i].err = mayAskAction(q.Caller, it.Request.Action.Name)
+		}
+	}
+	return w
+}
+
+// gather brings the facts for the items that may be asked, all at once.
+func (w *work) gather(ctx context.Context) error {
+	if w.generation == nil {
+		return fmt.Errorf("decide: no policy is in force: %w", authz.ErrUnavailable)
+	}
+	requests := make([]authz.Request, 0, len(w.items))
+	for i := range w.items {
+		if w.items[i].err == nil {
+			requests = append(requests, w.query.Items[i].Request)
+		}
+	}
+	if len(requests) == 0 {
+		return nil
+	}
+	facts, data, err := w.facts.Gather(ctx, requests, w.query.AtLeast)
+	w.metrics.facts.Observe(w.now().Sub(w.start).Seconds())
+	if err != nil {
+		return fmt.Errorf("decide: facts: %w", unavailable(err))
+	}
+	if len(facts) != len(requests) {
+		return fmt.Errorf("decide: there are facts on %d of %d requests: %w", len(facts), len(requests), authz.ErrUnavailable)
+	}
+	w.result.Data = data
+	w.place(facts)
+	return nil
+}
+
+// place gives each item its facts, and keeps callers to their organizations.
+func (w *work) place(facts []ast.Value) {
+	next := 0
+	for i := range w.items {
+		it := &w.items[i]
+		if it.err != nil {
+			continue
+		}
+		it.facts = facts[next]
+		it.err = mayAskOf(w.query.Caller, it.facts)
+		next++
+	}
+}
+
+// unavailable gives an error a kind, if it has none: facts that cannot be known
+// are no fault of the policy.
+func unavailable(err error) error {
+	for _, kind := range []error{authz.ErrUnavailable, authz.ErrInvalid, authz.ErrConflict, authz.ErrNotFound, authz.ErrForbidden} {
+		if errors.Is(err, kind) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w", authz.ErrUnavailable, err)
+}
+
+// evaluate asks the policy about one item after the other, on one goroutine that
+// is left behind if it outlives ctx. Items it never came to are unavailable.
+func (w *work) evaluate(ctx context.Context) error {
+	if !slices.ContainsFunc(w.items, func(it item) bool { return it.err == nil }) {
+		w.decideAll(ctx) // there is nothing to decide, and nothing to be left behind
+		return nil
+	}
+	begun := w.now()
+	err := w.policies.Run(ctx, w.decideAll)
+	w.metrics.eval.Observe(w.now().Sub(begun).Seconds())
+	if err != nil && w.decided.load() == 0 {
+		return fmt.Errorf("decide: %w", err)
+	}
+	return nil
+}
+
+func (w *work) decideAll(ctx context.Context) {
+	for i := range w.items {
+		it := &w.items[i]
+		if it.err == nil {
+			w.decide(ctx, i)
+		}
+		w.decided.store(i + 1)
+		if w.query.Semantic.stops(it.err == nil && it.decision.Allow) {
+			return
+		}
+	}
+}
+
+func (w *work) decide(ctx context.Context, i int) {
+	it := &w.items[i]
+	it.at = w.now()
+	var input policy.Value
+	it.decision, input, it.err = w.generation.Decide(ctx, w.query.Items[i].Request, it.facts)
+	if input.AST() != nil {
+		it.input = input
+	}
+	it.elapsed = w.now().Sub(it.at)
+}
+
+// stops says whether a batch is done with this item (AuthZEN 1.0 §7.1.2). A
+// failure is a denial for the one and no permit for the other.
+func (s Semantic) stops(allow bool) bool {
+	return s == DenyOnFirstDeny && !allow || s == PermitOnFirstPermit && allow
+}

@@ -1,0 +1,51 @@
+package pdp
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/postern-authz/postern/internal/authz"
+)
+
+// mayAskAction keeps a caller to the actions its key was made for (T1).
+func mayAskAction(c authz.Caller, action string) error {
+	if len(c.Actions) == 0 || slices.ContainsFunc(c.Actions, func(prefix string) bool { return strings.HasPrefix(action, prefix) }) {
+		return nil
+	}
+	return fmt.Errorf("caller %s may not ask about this action: %w", c.ID, authz.ErrForbidden)
+}
+
+// mayAskOf keeps a caller to its organizations: the resource must lie in one of
+// them. What the directory cannot place lies in none.
+func mayAskOf(c authz.Caller, facts ast.Value) error {
+	if len(c.Organizations) == 0 || slices.ContainsFunc(organizations(facts), func(id string) bool { return slices.Contains(c.Organizations, id) }) {
+		return nil
+	}
+	return fmt.Errorf("caller %s may not ask about this organization: %w", c.ID, authz.ErrForbidden)
+}
+
+// organizations are those of the place in facts.
+func organizations(facts ast.Value) (ids []string) {
+	object, ok := facts.(ast.Object)
+	if !ok {
+		return nil
+	}
+	place := object.Get(ast.InternedTerm("place"))
+	if place == nil {
+		return nil
+	}
+	scopes, ok := place.Value.(*ast.Array)
+	if !ok {
+		return nil
+	}
+	scopes.Foreach(func(t *ast.Term) {
+		scope, _ := t.Value.(ast.String)
+		if id, ok := strings.CutPrefix(string(scope), string(authz.KindOrganization)+":"); ok {
+			ids = append(ids, id)
+		}
+	})
+	return ids
+}

@@ -1,0 +1,169 @@
+package pdp
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/postern-authz/postern/internal/policy"
+)
+
+// What a decision came to, as metrics say it.
+const (
+	allow  = "allow"
+	deny   = "deny"
+	failed = "error"
+)
+
+// The names that stand for what has none and for what nobody declared, so that
+// no label value is ever a caller's choice.
+const (
+	none  = "none"
+	other = "other"
+)
+
+type meters struct {
+	decisions *prometheus.CounterVec
+	actions   *prometheus.CounterVec
+	denials   *prometheus.CounterVec
+	durations map[string]prometheus.Observer
+	facts     prometheus.Observer
+	eval      prometheus.Observer
+	sizes     prometheus.Histogram
+	current   atomic.Pointer[series]
+}
+
+func newMeters(r prometheus.Registerer) *meters {
+	buckets := []float64{.00001, .000025, .00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	seconds := func(name, help, label string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, []string{label})
+	}
+	durations := seconds("postern_decision_duration_seconds", "Time from a query to its answer.", "api")
+	stages := seconds("postern_decision_stage_duration_seconds", "Time a query spent in one stage.", "stage")
+	m := &meters{
+		decisions: counter("postern_decisions_total", "Decisions by API, outcome, and the role that permitted.", "api", "decision", "role"),
+		actions:   counter("postern_decision_actions_total", "Decisions by action and outcome; actions that the policy does not declare are other.", "action", "decision"),
+		denials:   counter("postern_denials_total", "Reasons of denials by rule; a denial may have several.", "reason"),
+		durations: map[string]prometheus.Observer{},
+		facts:     stages.WithLabelValues("facts"),
+		eval:      stages.WithLabelValues("eval"),
+		sizes: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "postern_decision_batch_size", Help: "Items per batch.", Buckets: prometheus.ExponentialBuckets(1, 2, 11),
+		}),
+	}
+	r.MustRegister(m.decisions, m.actions, m.denials, durations, stages, m.sizes)
+	for _, api := range []string{APIEvaluation, APIEvaluations} {
+		m.durations[api] = durations.WithLabelValues(api)
+	}
+	return m
+}
+
+func (m *meters) observe(q Query, d time.Duration) {
+	if known := m.durations[q.API]; known != nil {
+		known.Observe(d.Seconds())
+	}
+	if q.API == APIEvaluations {
+		m.sizes.Observe(float64(len(q.Items)))
+	}
+}
+
+// series are the counters of one generation's names, resolved once: looking a
+// counter up costs ten times what counting does.
+type series struct {
+	generation *policy.Generation
+	decisions  map[seriesKey]prometheus.Counter
+	actions    map[seriesKey]prometheus.Counter
+	denials    map[string]prometheus.Counter
+}
+
+type seriesKey struct{ of, decision, role string }
+
+func (m *meters) of(g *policy.Generation) *series {
+	if s := m.current.Load(); s != nil && s.generation == g {
+		return s
+	}
+	s := m.resolve(g)
+	m.current.Store(s)
+	return s
+}
+
+func (m *meters) resolve(g *policy.Generation) *series {
+	roles, actions, rules := []string{none, other}, []string{other}, []string{none, other}
+	if g != nil {
+		roles, actions, rules = append(roles, g.Roles()...), append(actions, g.Actions()...), append(rules, g.Rules()...)
+	}
+	s := &series{g, map[seriesKey]prometheus.Counter{}, map[seriesKey]prometheus.Counter{}, map[string]prometheus.Counter{}}
+	for _, api := range []string{APIEvaluation, APIEvaluations} {
+		for _, role := range roles {
+			s.decisions[seriesKey{api, allow, role}] = m.decisions.WithLabelValues(api, allow, role)
+		}
+		for _, decision := range []string{deny, failed} {
+			s.decisions[seriesKey{api, decision, none}] = m.decisions.WithLabelValues(api, decision, none)
+		}
+	}
+	for _, action := range actions {
+		for _, decision := range []string{allow, deny, failed} {
+			s.actions[seriesKey{of: action, decision: decision}] = m.actions.WithLabelValues(action, decision)
+		}
+	}
+	for _, rule := range rules {
+		s.denials[rule] = m.denials.WithLabelValues(rule)
+	}
+	return s
+}
+
+func (s *series) count(q Query, i int, o Outcome) {
+	decision, role := deny, none
+	switch {
+	case o.Err != nil:
+		decision = failed
+	case o.Decision.Allow:
+		decision, role = allow, roleOf(o)
+	}
+	c, known := s.decisions[seriesKey{q.API, decision, role}]
+	if !known {
+		c, known = s.decisions[seriesKey{q.API, decision, other}]
+	}
+	if known {
+		c.Inc()
+	}
+	s.countAction(q.Items[i].Request.Action.Name, decision)
+	if decision == deny {
+		s.countReasons(o)
+	}
+}
+
+func (s *series) countAction(action, decision string) {
+	c, known := s.actions[seriesKey{of: action, decision: decision}]
+	if !known {
+		c = s.actions[seriesKey{of: other, decision: decision}]
+	}
+	c.Inc()
+}
+
+func (s *series) countReasons(o Outcome) {
+	if len(o.Decision.Reasons) == 0 {
+		s.denials[none].Inc()
+	}
+	for _, r := range o.Decision.Reasons {
+		c, known := s.denials[r.Rule]
+		if !known {
+			c = s.denials[other]
+		}
+		c.Inc()
+	}
+}
+
+// roleOf is the role that permitted: of the first reason that names one.
+func roleOf(o Outcome) string {
+	for _, r := range o.Decision.Reasons {
+		if r.Role != "" {
+			return r.Role
+		}
+	}
+	return none
+}
