@@ -1,0 +1,46 @@
+package store
+
+import (
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+
+	"github.com/postern-authz/postern/internal/authz"
+)
+
+// A dialect is where the two engines differ. Everything else is one SQL: the
+// statements of this package number their parameters $1, $2, … and read the
+// rows they are given from {rows}, which is parameter $1: a JSON array whose
+// elements, themselves arrays, are the column "value".
+type dialect struct {
+	name       string
+	goose      goose.Dialect
+	migrations string // folder of the embedded migrations
+	rewrite    *strings.Replacer
+	snapshot   sql.TxOptions // of a transaction that reads one state
+	hasTable   string        // query: is there a table named $1
+	// unhurried, if any, frees a transaction of the limit for one statement:
+	// reading everything and checking an import take their time.
+	unhurried string
+	migrates  bool // serve makes the schema itself
+	// constraint names what refused a statement, "" if it was no constraint.
+	constraint func(error) string
+	// unavailable says that the statement may succeed later or elsewhere.
+	unavailable func(error) bool
+}
+
+func (d dialect) sql(query string) string { return d.rewrite.Replace(query) }
+
+// connect opens the pools of the database that the DSN names.
+func connect(options Options) (*Store, error) {
+	switch scheme, rest, _ := strings.Cut(options.DSN, ":"); scheme {
+	case "sqlite":
+		return openSQLite(rest, options)
+	case "postgres", "postgresql":
+		return openPostgres(options)
+	default:
+		return nil, fmt.Errorf("the database is neither sqlite:PATH nor postgres://USER:PASSWORD@HOST/DATABASE: %w", authz.ErrInvalid)
+	}
+}

@@ -1,0 +1,255 @@
+-- +goose Up
+
+-- Text is compared byte by byte (COLLATE "C"), as SQLite does: another order
+-- would read the directory differently on the two engines.
+
+-- The state of the directory as a whole: one row. Every write begins by
+-- counting revision up here, so writers stand in line for this row and a
+-- revision is never visible before those below it.
+CREATE TABLE directory (
+  id           SMALLINT PRIMARY KEY CHECK (id = 1),
+  directory_id TEXT COLLATE "C" NOT NULL CHECK (length(directory_id) = 32),
+  revision     BIGINT NOT NULL CHECK (revision >= 0),
+  change_floor BIGINT NOT NULL CHECK (change_floor BETWEEN 0 AND revision)
+);
+INSERT INTO directory (id, directory_id, revision, change_floor)
+VALUES (1, substr(encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex'), 1, 32), 0, 0);
+
+-- What changed in which revision, for followers: everything after change_floor.
+CREATE TABLE changes (
+  revision BIGINT NOT NULL,
+  seq      BIGINT NOT NULL,
+  kind     TEXT COLLATE "C" NOT NULL,
+  key      TEXT COLLATE "C" NOT NULL,
+  PRIMARY KEY (revision, seq)
+);
+
+CREATE TABLE organizations (
+  id         TEXT COLLATE "C" PRIMARY KEY,
+  kind       TEXT COLLATE "C" NOT NULL CONSTRAINT organization_kind CHECK (kind IN ('customer', 'partner', 'operator')),
+  name       TEXT COLLATE "C" NOT NULL,
+  seat_limit BIGINT CHECK (seat_limit > 0),
+  seats_used BIGINT NOT NULL DEFAULT 0 CHECK (seats_used >= 0),
+  settings   TEXT COLLATE "C" NOT NULL DEFAULT '{}' CHECK (json_typeof(CAST(settings AS JSON)) = 'object'),
+  created_at BIGINT NOT NULL,
+  CONSTRAINT seats CHECK (seat_limit IS NULL OR seats_used <= seat_limit),
+  UNIQUE (id, kind)
+);
+
+CREATE TABLE companies (
+  id              TEXT COLLATE "C" PRIMARY KEY,
+  organization_id TEXT COLLATE "C" NOT NULL REFERENCES organizations (id),
+  name            TEXT COLLATE "C" NOT NULL,
+  UNIQUE (organization_id, id)
+);
+
+-- contract_kind and delivery_kind are constants that make the foreign keys say
+-- what kind of account is meant. They hold at the end of a transaction, so
+-- accounts may come in any order.
+CREATE TABLE accounts (
+  id              TEXT COLLATE "C" PRIMARY KEY,
+  organization_id TEXT COLLATE "C" NOT NULL,
+  company_id      TEXT COLLATE "C" NOT NULL,
+  kind            TEXT COLLATE "C" NOT NULL CONSTRAINT account_kind CHECK (kind IN ('contract', 'delivery', 'billing', 'service')),
+  name            TEXT COLLATE "C" NOT NULL,
+  contract_id     TEXT COLLATE "C",
+  contract_kind   TEXT COLLATE "C" NOT NULL DEFAULT 'contract' CHECK (contract_kind = 'contract'),
+  delivery_id     TEXT COLLATE "C",
+  delivery_kind   TEXT COLLATE "C" NOT NULL DEFAULT 'delivery' CHECK (delivery_kind = 'delivery'),
+  CONSTRAINT account_in_accounts CHECK (kind IN ('billing', 'service') OR (contract_id IS NULL AND delivery_id IS NULL)),
+  UNIQUE (company_id, id),
+  UNIQUE (organization_id, id),
+  UNIQUE (organization_id, id, kind),
+  CONSTRAINT account_company FOREIGN KEY (organization_id, company_id) REFERENCES companies (organization_id, id),
+  CONSTRAINT account_contract FOREIGN KEY (organization_id, contract_id, contract_kind)
+    REFERENCES accounts (organization_id, id, kind) DEFERRABLE INITIALLY DEFERRED,
+  CONSTRAINT account_delivery FOREIGN KEY (organization_id, delivery_id, delivery_kind)
+    REFERENCES accounts (organization_id, id, kind) DEFERRABLE INITIALLY DEFERRED
+);
+CREATE INDEX accounts_by_contract ON accounts (contract_id) WHERE contract_id IS NOT NULL;
+CREATE INDEX accounts_by_delivery ON accounts (delivery_id) WHERE delivery_id IS NOT NULL;
+
+CREATE TABLE account_groups (
+  id              TEXT COLLATE "C" PRIMARY KEY,
+  organization_id TEXT COLLATE "C" NOT NULL REFERENCES organizations (id),
+  kind            TEXT COLLATE "C" NOT NULL CONSTRAINT account_group_kind
+    CHECK (kind IN ('service_group', 'customer_group_identifier', 'emedia_configuration')),
+  name            TEXT COLLATE "C" NOT NULL,
+  UNIQUE (organization_id, id)
+);
+
+CREATE TABLE account_group_members (
+  organization_id  TEXT COLLATE "C" NOT NULL,
+  account_group_id TEXT COLLATE "C" NOT NULL,
+  account_id       TEXT COLLATE "C" NOT NULL,
+  PRIMARY KEY (account_group_id, account_id),
+  FOREIGN KEY (organization_id, account_group_id) REFERENCES account_groups (organization_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (organization_id, account_id) REFERENCES accounts (organization_id, id) ON DELETE CASCADE
+);
+CREATE INDEX account_group_members_by_account ON account_group_members (account_id);
+
+CREATE TABLE tools (
+  id         TEXT COLLATE "C" PRIMARY KEY,
+  name       TEXT COLLATE "C" NOT NULL,
+  restricted BOOLEAN NOT NULL DEFAULT FALSE,
+  UNIQUE (id, restricted)
+);
+
+CREATE TABLE roles (
+  id            TEXT COLLATE "C" PRIMARY KEY,
+  name          TEXT COLLATE "C" NOT NULL,
+  partner_only  BOOLEAN NOT NULL DEFAULT FALSE,
+  operator_only BOOLEAN NOT NULL DEFAULT FALSE,
+  UNIQUE (id, partner_only, operator_only)
+);
+INSERT INTO roles (id, name, partner_only, operator_only) VALUES
+  ('primary_contact', 'Primary Contact', FALSE, TRUE),
+  ('administrator', 'Administrator', FALSE, FALSE),
+  ('regular', 'Regular', FALSE, FALSE),
+  ('read_only', 'Read-Only', FALSE, FALSE),
+  ('support', 'Support', FALSE, FALSE),
+  ('sales', 'Sales', TRUE, FALSE),
+  ('operator', 'Operator', FALSE, TRUE);
+
+-- A removed user stays, so that its username and address stay taken (R80, R81).
+CREATE TABLE users (
+  id           TEXT COLLATE "C" PRIMARY KEY,
+  kind         TEXT COLLATE "C" NOT NULL DEFAULT 'personal' CONSTRAINT user_kind CHECK (kind IN ('personal', 'group')),
+  username     TEXT COLLATE "C" NOT NULL,
+  username_key TEXT COLLATE "C" NOT NULL UNIQUE,
+  email        TEXT COLLATE "C",
+  email_key    TEXT COLLATE "C" UNIQUE,
+  given_name   TEXT COLLATE "C",
+  family_name  TEXT COLLATE "C",
+  phone        TEXT COLLATE "C",
+  country      TEXT COLLATE "C",
+  mfa_enrolled BOOLEAN NOT NULL DEFAULT FALSE,
+  created_at   BIGINT NOT NULL,
+  removed_at   BIGINT,
+  UNIQUE (id, username_key),
+  CHECK ((email IS NULL) = (email_key IS NULL))
+);
+
+-- login_key is the user's username_key or, while invited, that of the temporary
+-- username: by it a membership is found within its organization. The role's and
+-- the organization's flags stand here so that plain CHECKs can hold the rules
+-- between tables; the foreign keys keep the flags honest.
+CREATE TABLE memberships (
+  id                     TEXT COLLATE "C" PRIMARY KEY,
+  organization_id        TEXT COLLATE "C" NOT NULL,
+  organization_kind      TEXT COLLATE "C" NOT NULL,
+  user_id                TEXT COLLATE "C",
+  login_key              TEXT COLLATE "C" NOT NULL,
+  temporary_username     TEXT COLLATE "C",
+  temporary_username_key TEXT COLLATE "C" UNIQUE,
+  email                  TEXT COLLATE "C",
+  affiliation            TEXT COLLATE "C" NOT NULL CONSTRAINT membership_affiliation CHECK (affiliation IN ('customer', 'end_customer', 'account_team')),
+  state                  TEXT COLLATE "C" NOT NULL CONSTRAINT membership_state CHECK (state IN ('invited', 'active', 'suspended', 'removed', 'superseded')),
+  role_id                TEXT COLLATE "C" NOT NULL,
+  role_partner_only      BOOLEAN NOT NULL,
+  role_operator_only     BOOLEAN NOT NULL,
+  role_assigned_by       TEXT COLLATE "C" NOT NULL CONSTRAINT role_assigned_by CHECK (role_assigned_by IN ('operator', 'user', 'scim', 'system')),
+  cpni_authorized        BOOLEAN NOT NULL DEFAULT FALSE,
+  created_at             BIGINT NOT NULL,
+  UNIQUE (organization_id, id),
+  FOREIGN KEY (user_id, login_key) REFERENCES users (id, username_key) ON UPDATE CASCADE,
+  FOREIGN KEY (organization_id, organization_kind) REFERENCES organizations (id, kind),
+  CONSTRAINT membership_role FOREIGN KEY (role_id, role_partner_only, role_operator_only)
+    REFERENCES roles (id, partner_only, operator_only) ON UPDATE CASCADE,
+  CONSTRAINT account_team_primary_contact CHECK (NOT (affiliation = 'account_team' AND role_id = 'primary_contact')),
+  CONSTRAINT role_operator_only CHECK (NOT role_operator_only OR role_assigned_by IN ('operator', 'system')),
+  CONSTRAINT role_partner_only CHECK (NOT role_partner_only OR organization_kind = 'partner'),
+  CONSTRAINT membership_user CHECK (state IN ('invited', 'superseded') OR user_id IS NOT NULL),
+  CONSTRAINT membership_temporary_username CHECK (state <> 'invited' OR temporary_username IS NOT NULL),
+  CHECK ((temporary_username IS NULL) = (temporary_username_key IS NULL))
+);
+-- One membership of a person in an organization: a removed one counts, so that
+-- whoever was removed is restored and not made anew (R81).
+CREATE UNIQUE INDEX memberships_by_user ON memberships (organization_id, user_id)
+  WHERE state IN ('active', 'suspended', 'removed');
+CREATE UNIQUE INDEX memberships_by_login ON memberships (organization_id, login_key)
+  WHERE state <> 'superseded';
+CREATE INDEX memberships_of_user ON memberships (user_id);
+
+-- Which companies a membership is authorized to access (R24). Account grants
+-- and tool lists lie within them, and go with them.
+CREATE TABLE membership_companies (
+  organization_id TEXT COLLATE "C" NOT NULL,
+  membership_id   TEXT COLLATE "C" NOT NULL,
+  company_id      TEXT COLLATE "C" NOT NULL,
+  all_accounts    BOOLEAN NOT NULL DEFAULT FALSE,
+  granted_by      TEXT COLLATE "C" NOT NULL,
+  granted_at      BIGINT NOT NULL,
+  PRIMARY KEY (membership_id, company_id),
+  FOREIGN KEY (organization_id, membership_id) REFERENCES memberships (organization_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (organization_id, company_id) REFERENCES companies (organization_id, id),
+  CONSTRAINT granted_by CHECK (granted_by IN ('operator', 'user', 'scim', 'request', 'system'))
+);
+
+CREATE TABLE account_grants (
+  membership_id TEXT COLLATE "C" NOT NULL,
+  company_id    TEXT COLLATE "C" NOT NULL,
+  account_id    TEXT COLLATE "C" NOT NULL,
+  expires_at    BIGINT,
+  granted_by    TEXT COLLATE "C" NOT NULL,
+  granted_at    BIGINT NOT NULL,
+  PRIMARY KEY (membership_id, account_id),
+  FOREIGN KEY (membership_id, company_id) REFERENCES membership_companies (membership_id, company_id) ON DELETE CASCADE,
+  FOREIGN KEY (company_id, account_id) REFERENCES accounts (company_id, id) ON UPDATE CASCADE,
+  CONSTRAINT granted_by CHECK (granted_by IN ('operator', 'user', 'scim', 'request', 'system'))
+);
+CREATE INDEX account_grants_by_account ON account_grants (account_id);
+
+CREATE TABLE account_group_grants (
+  organization_id  TEXT COLLATE "C" NOT NULL,
+  membership_id    TEXT COLLATE "C" NOT NULL,
+  account_group_id TEXT COLLATE "C" NOT NULL,
+  granted_by       TEXT COLLATE "C" NOT NULL,
+  granted_at       BIGINT NOT NULL,
+  PRIMARY KEY (membership_id, account_group_id),
+  FOREIGN KEY (organization_id, membership_id) REFERENCES memberships (organization_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (organization_id, account_group_id) REFERENCES account_groups (organization_id, id) ON DELETE CASCADE,
+  CONSTRAINT granted_by CHECK (granted_by IN ('operator', 'user', 'scim', 'request', 'system'))
+);
+
+CREATE TABLE tool_grants (
+  membership_id   TEXT COLLATE "C" NOT NULL REFERENCES memberships (id) ON DELETE CASCADE,
+  tool_id         TEXT COLLATE "C" NOT NULL,
+  tool_restricted BOOLEAN NOT NULL,
+  expires_at      BIGINT,
+  granted_by      TEXT COLLATE "C" NOT NULL,
+  granted_at      BIGINT NOT NULL,
+  PRIMARY KEY (membership_id, tool_id),
+  FOREIGN KEY (tool_id, tool_restricted) REFERENCES tools (id, restricted) ON UPDATE CASCADE,
+  CONSTRAINT granted_by CHECK (granted_by IN ('operator', 'user', 'scim', 'request', 'system')),
+  CONSTRAINT tool_restricted CHECK (NOT tool_restricted OR granted_by = 'operator')
+);
+
+-- A tool starts with no accounts; its accounts are its own list, inside the
+-- authorized companies (R30, R31).
+CREATE TABLE tool_account_grants (
+  membership_id TEXT COLLATE "C" NOT NULL,
+  tool_id       TEXT COLLATE "C" NOT NULL,
+  company_id    TEXT COLLATE "C" NOT NULL,
+  account_id    TEXT COLLATE "C" NOT NULL,
+  granted_by    TEXT COLLATE "C" NOT NULL,
+  granted_at    BIGINT NOT NULL,
+  PRIMARY KEY (membership_id, tool_id, account_id),
+  FOREIGN KEY (membership_id, tool_id) REFERENCES tool_grants (membership_id, tool_id) ON DELETE CASCADE,
+  FOREIGN KEY (membership_id, company_id) REFERENCES membership_companies (membership_id, company_id) ON DELETE CASCADE,
+  FOREIGN KEY (company_id, account_id) REFERENCES accounts (company_id, id) ON UPDATE CASCADE,
+  CONSTRAINT granted_by CHECK (granted_by IN ('operator', 'user', 'scim', 'request', 'system'))
+);
+CREATE INDEX tool_account_grants_by_account ON tool_account_grants (account_id);
+
+-- Keys of applications that ask for decisions. The secret is not here.
+CREATE TABLE app_keys (
+  id            TEXT COLLATE "C" PRIMARY KEY,
+  name          TEXT COLLATE "C" NOT NULL,
+  hash          BYTEA NOT NULL CHECK (length(hash) > 0),
+  organizations TEXT COLLATE "C" NOT NULL CHECK (json_typeof(CAST(organizations AS JSON)) = 'array'),
+  actions       TEXT COLLATE "C" NOT NULL CHECK (json_typeof(CAST(actions AS JSON)) = 'array'),
+  created_at    BIGINT NOT NULL,
+  expires_at    BIGINT,
+  revoked_at    BIGINT
+);

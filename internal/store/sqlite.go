@@ -1,0 +1,117 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/postern-authz/postern/internal/authz"
+)
+
+func sqliteDialect() dialect {
+	return dialect{
+		name:        "SQLite",
+		goose:       goose.DialectSQLite3,
+		migrations:  "sqlite",
+		rewrite:     strings.NewReplacer("$", "?", "{rows}", "json_each(?1)"),
+		snapshot:    sql.TxOptions{ReadOnly: true},
+		hasTable:    "SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = $1",
+		migrates:    true,
+		constraint:  sqliteConstraint,
+		unavailable: sqliteUnavailable,
+	}
+}
+
+// openSQLite opens the file with one connection that writes and others that
+// cannot. Readers and the writer do not wait for each other (WAL), and a commit
+// is on the disk before it is acknowledged (synchronous=FULL).
+func openSQLite(path string, options Options) (*Store, error) {
+	if path == "" {
+		return nil, fmt.Errorf("sqlite: names no file: %w", authz.ErrInvalid)
+	}
+	if err := makePrivate(path); err != nil {
+		return nil, fmt.Errorf("open the database file: %w", err)
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the database file: %w", err)
+	}
+	s := &Store{dialect: sqliteDialect()}
+	if s.writer, err = sqlitePool(abs, 1, "_txlock", "immediate", "_journal_mode", "WAL"); err != nil {
+		return nil, err
+	}
+	if s.reader, err = sqlitePool(abs, options.ReadConns, "_query_only", "1"); err != nil {
+		return nil, errors.Join(err, s.writer.Close())
+	}
+	if s.follow, err = sqlitePool(abs, 1, "_query_only", "1"); err != nil {
+		return nil, errors.Join(err, s.writer.Close(), s.reader.Close())
+	}
+	return s, nil
+}
+
+// makePrivate makes the file before SQLite does, readable by nobody else: it
+// holds who may do what, and addresses. SQLite gives its companions the same
+// mode. A file that is there keeps the mode its owner gave it.
+func makePrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func sqlitePool(path string, conns int, settings ...string) (*sql.DB, error) {
+	query := url.Values{
+		"_busy_timeout": {"2000"},
+		"_foreign_keys": {"1"},
+		"_synchronous":  {"FULL"},
+		"_dqs":          {"0"},
+		// Sorting never needs a temporary file: a container may have no place for one.
+		"_pragma": {"temp_store(MEMORY)", "cache_size(-16000)"},
+	}
+	for i := 0; i < len(settings); i += 2 {
+		query.Set(settings[i], settings[i+1])
+	}
+	name := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
+	db, err := sql.Open("sqlite", name.String())
+	if err != nil {
+		return nil, fmt.Errorf("open the SQLite database: %w", err)
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, nil
+}
+
+func sqliteConstraint(err error) string {
+	var failure *sqlite.Error
+	if !errors.As(err, &failure) || failure.Code()&0xff != sqlite3.SQLITE_CONSTRAINT {
+		return ""
+	}
+	name := failure.Error()
+	if i := strings.LastIndex(name, "constraint failed: "); i >= 0 {
+		name = name[i+len("constraint failed: "):]
+	}
+	name, _, _ = strings.Cut(name, " (")
+	return name
+}
+
+func sqliteUnavailable(err error) bool {
+	var failure *sqlite.Error
+	if !errors.As(err, &failure) {
+		return false
+	}
+	switch failure.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
+		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,209 @@
+package storetest
+
+import (
+	"bytes"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+)
+
+// A Postgres is a PostgreSQL server of a test binary's own: in a temporary
+// directory, on a unix socket only, started when a test first asks for a
+// database. Declare one in the test package and stop it in TestMain:
+//
+//	var postgres storetest.Postgres
+//
+//	func TestMain(m *testing.M) {
+//		code := m.Run()
+//		postgres.Stop()
+//		os.Exit(code)
+//	}
+//
+// It needs the binaries of PostgreSQL 14 or newer; without them a test fails
+// and says what to install.
+type Postgres struct {
+	start   sync.Once
+	failure error
+	dir     string
+	admin   *sql.DB
+	process *os.Process
+	done    chan struct{} // closed when the server has ended
+
+	mu        sync.Mutex
+	databases int
+}
+
+// DSN returns the DSN of a new, empty database that lives as long as the server.
+func (p *Postgres) DSN(t testing.TB) string {
+	t.Helper()
+	p.start.Do(func() { p.failure = p.run() })
+	if p.failure != nil {
+		t.Fatal(p.failure)
+	}
+	p.mu.Lock()
+	p.databases++
+	name := "test" + strconv.Itoa(p.databases)
+	p.mu.Unlock()
+	if _, err := p.admin.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
+		t.Fatalf("make a database for the test: %v", err)
+	}
+	return p.dsn(name)
+}
+
+// Stop ends the server and removes its files. It may be called when none ran.
+func (p *Postgres) Stop() {
+	if p.admin != nil {
+		_ = p.admin.Close()
+	}
+	if p.process != nil {
+		_ = p.process.Signal(syscall.SIGQUIT) // at once: nothing is worth keeping
+		<-p.done
+	}
+	if p.dir != "" {
+		_ = os.RemoveAll(p.dir)
+	}
+}
+
+func (p *Postgres) dsn(database string) string {
+	query := url.Values{"host": {p.dir}, "user": {"postgres"}}
+	return "postgres:///" + database + "?" + query.Encode()
+}
+
+func (p *Postgres) run() error {
+	initdb, postgres, err := binaries()
+	if err != nil {
+		return err
+	}
+	owner, err := p.makeDir()
+	if err != nil {
+		return err
+	}
+	data := filepath.Join(p.dir, "data")
+	prepare := exec.Command(initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions")
+	prepare.Dir, prepare.SysProcAttr = p.dir, &syscall.SysProcAttr{Credential: owner}
+	if out, err := prepare.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	server := exec.Command(postgres, "-D", data, "-k", p.dir, "-c", "listen_addresses=", "-c", "fsync=off",
+		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_wal_size=4GB", "-c", "log_min_messages=fatal")
+	server.Dir, server.SysProcAttr = p.dir, attributes(owner)
+	var said bytes.Buffer
+	server.Stderr = &said
+	if err := p.supervise(server); err != nil {
+		return fmt.Errorf("start PostgreSQL: %w", err)
+	}
+	return p.connect(&said)
+}
+
+// supervise starts the server on a thread that lives as long as it does: the
+// kernel ends the server with the thread that started it, so that none is left
+// when the test binary is killed.
+func (p *Postgres) supervise(server *exec.Cmd) error {
+	started := make(chan error)
+	p.done = make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer close(p.done)
+		err := server.Start()
+		p.process = server.Process
+		started <- err
+		if err == nil {
+			_ = server.Wait()
+		}
+	}()
+	return <-started
+}
+
+// connect waits until the server answers.
+func (p *Postgres) connect(said *bytes.Buffer) error {
+	admin, err := sql.Open("pgx", p.dsn("postgres"))
+	if err != nil {
+		return err
+	}
+	p.admin = admin
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		err := admin.Ping()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("PostgreSQL ended at once: %s", said)
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("PostgreSQL does not answer: %w", err)
+		}
+	}
+}
+
+// makeDir makes the server's directory. PostgreSQL refuses to run as root, so
+// root gives it to another user, who is returned.
+func (p *Postgres) makeDir() (*syscall.Credential, error) {
+	dir, err := os.MkdirTemp("", "postern") // short: the path of a socket has 107 bytes
+	if err != nil {
+		return nil, err
+	}
+	p.dir = dir
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	owner, err := unprivileged()
+	if err != nil {
+		return nil, err
+	}
+	return owner, os.Chown(dir, int(owner.Uid), int(owner.Gid))
+}
+
+func unprivileged() (*syscall.Credential, error) {
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, errU := strconv.ParseUint(u.Uid, 10, 32)
+		gid, errG := strconv.ParseUint(u.Gid, 10, 32)
+		if err := errors.Join(errU, errG); err != nil {
+			return nil, err
+		}
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+	}
+	return nil, errors.New("PostgreSQL does not run as root, and there is neither a user postgres nor nobody")
+}
+
+// binaries finds initdb and postgres: in PATH, or where Debian puts them.
+func binaries() (initdb, postgres string, err error) {
+	dirs, err := filepath.Glob("/usr/lib/postgresql/*/bin")
+	if err != nil {
+		return "", "", err
+	}
+	if path, err := exec.LookPath("initdb"); err == nil {
+		dirs = append(dirs, filepath.Dir(path))
+	}
+	for i := len(dirs) - 1; i >= 0; i-- {
+		initdb, postgres = filepath.Join(dirs[i], "initdb"), filepath.Join(dirs[i], "postgres")
+		if isFile(initdb) && isFile(postgres) {
+			return initdb, postgres, nil
+		}
+	}
+	return "", "", errors.New("this test needs PostgreSQL: install the package postgresql (apt-get install postgresql), or put initdb and postgres into PATH")
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
