@@ -28,6 +28,7 @@ func run(m *testing.M) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	scratch = dir
+	defer postgres.Stop()
 	return m.Run(), nil
 }
 
