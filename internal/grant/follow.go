@@ -45,9 +45,10 @@ func (p *PIP) report(err error, failing bool) {
 func (p *PIP) poll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, p.maxStaleness)
 	defer cancel()
-	p.mu.RLock()
-	head, high := p.head, p.high
-	p.mu.RUnlock()
+	p.mu.Lock()
+	p.begun++
+	number, head, high := p.begun, p.head, p.high
+	p.mu.Unlock()
 	began := p.now()
 	changes, err := p.source.Changes(ctx, head)
 	p.mu.Lock()
@@ -59,7 +60,7 @@ func (p *PIP) poll(ctx context.Context) error {
 	}
 	p.metrics.polls.Inc()
 	p.apply(changes, high)
-	p.seen = began
+	p.seen, p.ended = began, number
 	return nil
 }
 
@@ -112,12 +113,14 @@ func (p *PIP) invalidate(changes []authz.Change) int {
 
 // reach waits until the change log has been followed up to a revision.
 func (p *PIP) reach(ctx context.Context, atLeast authz.Revision) error {
-	asked := p.now()
+	p.mu.RLock()
+	begun := p.begun
+	p.mu.RUnlock()
 	if p.await(ctx, atLeast) {
 		return nil
 	}
 	p.mu.RLock()
-	head, seen := p.head, p.seen
+	head, ended := p.head, p.ended
 	p.mu.RUnlock()
 	switch {
 	case head >= atLeast:
@@ -125,7 +128,7 @@ func (p *PIP) reach(ctx context.Context, atLeast authz.Revision) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("wait for revision %d, the directory was at %d: %w: %w",
 			atLeast, head, context.Cause(ctx), authz.ErrUnavailable)
-	case seen.Before(asked):
+	case ended <= begun:
 		return fmt.Errorf("the directory could not be asked whether it has reached revision %d: %w", atLeast, authz.ErrUnavailable)
 	}
 	return ahead(atLeast, head)

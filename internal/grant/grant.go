@@ -90,8 +90,11 @@ type PIP struct {
 	high authz.Revision
 	// epoch counts how often everything was dropped. What was read in one is
 	// not kept in another.
-	epoch  uint64
-	polled chan struct{} // closed when the next look at the change log is done
+	epoch uint64
+	// begun numbers the looks at the change log, and ended is the last one that
+	// did not fail. A look sees every revision made before it began.
+	begun, ended uint64
+	polled       chan struct{} // closed when the next look at the change log is done
 }
 
 // New returns a PIP that knows nothing yet.

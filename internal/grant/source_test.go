@@ -20,6 +20,7 @@ type source struct {
 	oldest    authz.Revision                 // changes up to here are no longer listed
 
 	before, after time.Duration // of a read: until it happens, and until it is told
+	telling       time.Duration // of a read alone, until it is told
 	readErr       error
 	changesErr    error
 	hang          bool // reads and looks at the change log wait for their deadline
@@ -130,6 +131,7 @@ func (s *source) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, 
 		docs[i] = s.states[revision][key]
 	}
 	onRead := s.onRead
+	after += s.telling
 	s.mu.Unlock()
 	if onRead != nil {
 		onRead()
