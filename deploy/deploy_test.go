@@ -1,0 +1,162 @@
+// Package deploy holds what operators install; its tests keep that in step with
+// the program.
+package deploy
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/postern-authz/postern/internal/config"
+)
+
+const rules = "prometheus/postern.rules.yml"
+
+func TestRulesHoldWhatTheyPromise(t *testing.T) {
+	for _, args := range [][]string{{"check", "rules", rules}, {"test", "rules", "prometheus/postern.rules_test.yml"}} {
+		out, err := exec.Command("promtool", args...).CombinedOutput()
+		if err != nil {
+			t.Errorf("promtool %s (Debian package prometheus): %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+}
+
+func TestEveryAlertHasItsRunbookAndItsTest(t *testing.T) {
+	text, tests, runbook := read(t, rules), read(t, "prometheus/postern.rules_test.yml"), read(t, "README.md")
+	alerts := matches(text, `alert: (\w+)`)
+	if len(alerts) == 0 {
+		t.Fatal("got no alerts")
+	}
+	links := matches(text, `runbook_url: https://github.com/postern-authz/postern/blob/main/deploy/README.md#(\w+)`)
+	for i, alert := range alerts {
+		if i >= len(links) || links[i] != strings.ToLower(alert) {
+			t.Errorf("%s: got no link to its runbook", alert)
+		}
+		if strings.Count(runbook, "\n### "+alert+"\n") != 1 {
+			t.Errorf("%s: got no section in README.md", alert)
+		}
+		if !regexp.MustCompile(`alertname: ` + alert + `\s+exp_alerts:\n`).MatchString(tests) {
+			t.Errorf("%s: got no test in which it fires", alert)
+		}
+	}
+	for _, section := range matches(runbook, `(?m)^### (\w+)$`) {
+		if !slices.Contains(alerts, section) {
+			t.Errorf("README.md: got a section %s for no alert", section)
+		}
+	}
+	for _, link := range matches(runbook, `\]\(#(\w+)\)`) {
+		if !slices.ContainsFunc(alerts, func(a string) bool { return strings.ToLower(a) == link }) {
+			t.Errorf("README.md: got a link to no section #%s", link)
+		}
+	}
+}
+
+// Every metric named here is one that the program registers.
+func TestMetricsExist(t *testing.T) {
+	registered := registeredMetrics(t)
+	for _, file := range []string{rules, "prometheus/postern.rules_test.yml", "README.md"} {
+		for _, name := range matches(read(t, file), `\b(postern_[a-z_]+[a-z])\b`) {
+			if !slices.Contains(registered, base(name)) && !isRecorded(t, name) {
+				t.Errorf("%s: %s is no metric of the program", file, name)
+			}
+		}
+	}
+}
+
+// registeredMetrics are the names of metrics in the sources of the program,
+// where they are always written whole.
+func registeredMetrics(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir("../internal", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		names = append(names, matches(read(t, path), `"(postern_[a-z_]+)"`)...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// base is the metric that a series of a histogram belongs to.
+func base(name string) string {
+	for _, suffix := range []string{"_bucket", "_count", "_sum"} {
+		name = strings.TrimSuffix(name, suffix)
+	}
+	return name
+}
+
+// isRecorded tells whether the name is a part of that of a recording rule.
+func isRecorded(t *testing.T, name string) bool {
+	t.Helper()
+	return strings.Contains(read(t, rules), "record: job:"+name+":")
+}
+
+// Every setting named here is one that the program reads.
+func TestSettingsExist(t *testing.T) {
+	known := map[string]bool{}
+	for _, v := range config.Vars() {
+		known[v.Name] = true
+		known[v.Name+"_FILE"] = v.Secret
+	}
+	for _, file := range []string{"../Dockerfile", "README.md", "k8s/sidecar.yaml", "systemd/postern.service"} {
+		for _, name := range matches(read(t, file), `\b(POSTERN_[A-Z_]+[A-Z])\b`) {
+			if !known[name] {
+				t.Errorf("%s: %s is no setting", file, name)
+			}
+		}
+	}
+}
+
+func TestSidecarIsAcceptedByTheProgram(t *testing.T) {
+	environ := []string{"HOME=/"}
+	for _, pair := range regexp.MustCompile(`\{name: (POSTERN_\w+), value: "?([^"}]+)"?\}`).FindAllStringSubmatch(read(t, "k8s/sidecar.yaml"), -1) {
+		if !strings.HasSuffix(pair[1], "_FILE") {
+			environ = append(environ, pair[1]+"="+pair[2])
+		}
+	}
+	if len(environ) < 4 {
+		t.Fatalf("got settings %q, want those of the sidecar", environ)
+	}
+	if _, err := config.Load(environ); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestImageHoldsNothingButTheProgram(t *testing.T) {
+	final := read(t, "../Dockerfile")
+	final = final[strings.LastIndex(final, "\nFROM "):]
+	for _, want := range []string{"\nFROM scratch\n", "\nUSER 65532:65532\n", `CMD ["/postern", "healthcheck"]`, `ENTRYPOINT ["/postern"]`, "ca-certificates.crt"} {
+		if !strings.Contains(final, want) {
+			t.Errorf("got no %q in the last stage", want)
+		}
+	}
+	if strings.Contains(final, "\nRUN ") {
+		t.Error("got a RUN in an image without a shell")
+	}
+}
+
+func matches(text, pattern string) []string {
+	var found []string
+	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+		found = append(found, m[1])
+	}
+	return found
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.FromSlash(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
