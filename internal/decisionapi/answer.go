@@ -1,0 +1,62 @@
+package decisionapi
+
+import (
+	"encoding/json"
+	"errors"
+	"strconv"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/postern-authz/postern/internal/httpserver"
+	"github.com/postern-authz/postern/internal/pdp"
+)
+
+// errUndecided has no kind, so it tells a caller nothing but that.
+var errUndecided = errors.New("undecided")
+
+// appendBatch writes the answer to a batch (AuthZEN §7.2): an array in the order
+// of the items, and no decision beside it.
+func appendBatch(b []byte, outcomes []pdp.Outcome) []byte {
+	b = append(b, `{"evaluations":[`...)
+	for i, o := range outcomes {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendOutcome(b, o)
+	}
+	return append(b, "]}"...)
+}
+
+// appendOutcome writes a decision (AuthZEN §5.5), decision before context. The
+// context is the policy's, as it is. A failed item denies, whatever it holds.
+func appendOutcome(b []byte, o pdp.Outcome) []byte {
+	if o.Err != nil {
+		return appendFailure(b, o.Err)
+	}
+	b = append(b, `{"decision":`...)
+	b = strconv.AppendBool(b, o.Decision.Allow)
+	if len(o.Decision.Context) > 0 {
+		b = append(b, `,"context":`...)
+		b = append(b, o.Decision.Context...)
+	}
+	return append(b, '}')
+}
+
+// appendFailure writes an item that could not be decided (AuthZEN §7.2.1).
+func appendFailure(b []byte, err error) []byte {
+	status, message := httpserver.Explain(err)
+	switch status {
+	case fiber.StatusBadRequest, fiber.StatusForbidden, fiber.StatusNotFound, fiber.StatusServiceUnavailable:
+	default:
+		status, message = httpserver.Explain(errUndecided)
+	}
+	text, err := json.Marshal(message)
+	if err != nil {
+		panic(err) // a string always marshals
+	}
+	b = append(b, `{"decision":false,"context":{"error":{"status":`...)
+	b = strconv.AppendInt(b, int64(status), 10)
+	b = append(b, `,"message":`...)
+	b = append(b, text...)
+	return append(b, "}}}"...)
+}

@@ -1,0 +1,235 @@
+package decisionapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"mime"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/ijson"
+	"github.com/postern-authz/postern/internal/pdp"
+)
+
+// object is a JSON object. Only the members that AuthZEN knows are read from it,
+// so that no other one ever reaches a policy (requirement 70).
+type object = map[string]any
+
+func invalidf(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, authz.ErrInvalid)...)
+}
+
+// readBody reads the JSON object that every request body is (AuthZEN §10.1).
+// Nothing it returns aliases fiber's buffers.
+func (a *api) readBody(c *fiber.Ctx) (object, error) {
+	if err := checkMediaType(string(c.Request().Header.ContentType())); err != nil {
+		return nil, err
+	}
+	return decode(c.BodyRaw(), a.limits)
+}
+
+func decode(raw []byte, limits ijson.Limits) (object, error) {
+	v, err := ijson.Decode(raw, limits)
+	if err != nil {
+		return nil, invalidf("%w", err)
+	}
+	body, ok := v.(object)
+	if !ok {
+		return nil, invalidf("the body is %s: send an object", kind(v))
+	}
+	return body, nil
+}
+
+// checkMediaType takes application/json in UTF-8 and nothing else (ruling A1).
+func checkMediaType(sent string) error {
+	if sent == fiber.MIMEApplicationJSON {
+		return nil
+	}
+	media, params, err := mime.ParseMediaType(sent)
+	charset, set := params["charset"]
+	if err != nil || media != fiber.MIMEApplicationJSON || set && !strings.EqualFold(charset, "utf-8") {
+		return invalidf("the Content-Type is not application/json: send it, and the body in UTF-8")
+	}
+	return nil
+}
+
+// readBatch reads the items of a batch, or reports that there is none: then the
+// body is a single request (AuthZEN §7.1). An item that is wrong fails alone.
+func readBatch(body object, most int) (q pdp.Query, ok bool, err error) {
+	items, err := optional[[]any](body, "evaluations", "an array")
+	if err != nil || len(items) == 0 {
+		return q, false, err
+	}
+	if len(items) > most {
+		return q, false, invalidf("evaluations has %d items: send %d or fewer at once", len(items), most)
+	}
+	if q.Semantic, err = readSemantic(body); err != nil {
+		return q, false, err
+	}
+	for _, name := range []string{"subject", "action", "resource", "context"} {
+		if _, err := optional[object](body, name, "an object"); err != nil {
+			return q, false, err // ruling A6
+		}
+	}
+	q.Items = make([]pdp.Item, len(items))
+	for i, item := range items {
+		q.Items[i] = readItem(i, item, body)
+	}
+	return q, true, nil
+}
+
+func readItem(i int, item any, defaults object) pdp.Item {
+	own, ok := item.(object)
+	if !ok {
+		return pdp.Item{Err: invalidf("evaluations[%d] is %s: send an object", i, kind(item))}
+	}
+	req, err := readRequest(own, defaults, fmt.Sprintf("evaluations[%d].", i))
+	return pdp.Item{Request: req, Err: err}
+}
+
+// readSemantic reads options.evaluations_semantic (AuthZEN §7.1.2.1).
+func readSemantic(body object) (pdp.Semantic, error) {
+	options, err := optional[object](body, "options", "an object")
+	if err != nil {
+		return 0, err
+	}
+	name, err := optional[string](options, "evaluations_semantic", "a string")
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case options["evaluations_semantic"] == nil, name == "execute_all":
+		return pdp.ExecuteAll, nil
+	case name == "deny_on_first_deny":
+		return pdp.DenyOnFirstDeny, nil
+	case name == "permit_on_first_permit":
+		return pdp.PermitOnFirstPermit, nil
+	}
+	return 0, invalidf("options.evaluations_semantic is %.40q: send execute_all, deny_on_first_deny or permit_on_first_permit", name)
+}
+
+// readRequest reads one request. A member it lacks is taken whole from the
+// defaults, and one it has replaces the default whole (requirement 19).
+func readRequest(own, defaults object, at string) (req authz.Request, err error) {
+	if req.Subject.Type, req.Subject.ID, req.Subject.Properties, err = readThing(own, defaults, at, "subject"); err != nil {
+		return authz.Request{}, err
+	}
+	if req.Action, err = readAction(own, defaults, at); err != nil {
+		return authz.Request{}, err
+	}
+	if req.Resource.Type, req.Resource.ID, req.Resource.Properties, err = readThing(own, defaults, at, "resource"); err != nil {
+		return authz.Request{}, err
+	}
+	if req.Context, err = readContext(own, defaults, at); err != nil {
+		return authz.Request{}, err
+	}
+	return req, nil
+}
+
+// readThing reads a subject or a resource: type, id, properties.
+func readThing(own, defaults object, at, name string) (typ, id string, properties authz.Properties, err error) {
+	thing, path, err := entity(own, defaults, at, name)
+	if err != nil {
+		return "", "", nil, err
+	}
+	if typ, err = required(thing, path, "type"); err != nil {
+		return "", "", nil, err
+	}
+	if id, err = required(thing, path, "id"); err != nil {
+		return "", "", nil, err
+	}
+	properties, err = optionalIn(thing, path, "properties")
+	return typ, id, properties, err
+}
+
+func readAction(own, defaults object, at string) (action authz.Action, err error) {
+	thing, path, err := entity(own, defaults, at, "action")
+	if err != nil {
+		return authz.Action{}, err
+	}
+	if action.Name, err = required(thing, path, "name"); err != nil {
+		return authz.Action{}, err
+	}
+	action.Properties, err = optionalIn(thing, path, "properties")
+	return action, err
+}
+
+// readContext takes null as absent (ruling A3), so that the default counts.
+func readContext(own, defaults object, at string) (authz.Properties, error) {
+	if own["context"] == nil {
+		return optionalIn(defaults, "", "context")
+	}
+	return optionalIn(own, at, "context")
+}
+
+// entity finds a member that a request has to have, and what to call it.
+func entity(own, defaults object, at, name string) (thing object, path string, err error) {
+	path = at + name
+	v, ok := own[name]
+	if !ok {
+		if v, ok = defaults[name]; ok {
+			path = name
+		}
+	}
+	if v == nil {
+		return nil, path, invalidf("%s is missing: send an object", path)
+	}
+	if thing, ok = v.(object); !ok {
+		return nil, path, invalidf("%s is %s: send an object", path, kind(v))
+	}
+	return thing, path + ".", nil
+}
+
+// required reads a string that has to be there. It may be empty (ruling A9).
+func required(thing object, path, name string) (string, error) {
+	v := thing[name]
+	s, ok := v.(string)
+	if v == nil {
+		return "", invalidf("%s%s is missing: send a string", path, name)
+	}
+	if !ok {
+		return "", invalidf("%s%s is %s: send a string", path, name, kind(v))
+	}
+	return s, nil
+}
+
+func optionalIn(thing object, path, name string) (object, error) {
+	v, err := optional[object](thing, name, "an object")
+	if err != nil && path != "" {
+		return nil, invalidf("%s%s is %s: send an object or leave it out", path, name, kind(thing[name]))
+	}
+	return v, err
+}
+
+// optional reads a member that may be absent or null, which is the same
+// (ruling A3).
+func optional[T object | []any | string](thing object, name, want string) (v T, err error) {
+	sent := thing[name]
+	if sent == nil {
+		return v, nil
+	}
+	v, ok := sent.(T)
+	if !ok {
+		return v, invalidf("%s is %s: send %s or leave it out", name, kind(sent), want)
+	}
+	return v, nil
+}
+
+// kind says what a JSON value is.
+func kind(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "a boolean"
+	case string:
+		return "a string"
+	case json.Number:
+		return "a number"
+	case []any:
+		return "an array"
+	}
+	return "an object"
+}
