@@ -107,7 +107,10 @@ forbids contains refusal if {
 # METADATA
 # title: An overlay forbids it
 # labels: {rule: access.custom.forbid}
-forbids contains forbid if some forbid in data.custom.forbids
+forbids contains forbid if {
+	forbidden := data.custom.forbids
+	some forbid in reason.each(forbidden, rego.metadata.rule())
+}
 
 # a role that permits this may also see what is financial
 sees_money if {

@@ -279,4 +279,7 @@ forbids contains reason.of(rego.metadata.rule()) if {
 # METADATA
 # title: An overlay forbids it
 # labels: {rule: manage.custom.forbid}
-forbids contains forbid if some forbid in data.custom.management.forbids
+forbids contains forbid if {
+	forbidden := data.custom.management.forbids
+	some forbid in reason.each(forbidden, rego.metadata.rule())
+}

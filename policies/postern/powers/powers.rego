@@ -12,16 +12,12 @@ import data.postern.catalog
 # METADATA
 # scope: document
 # description: By role, the actions it may take. An overlay adds roles; it never widens one.
-may[role] contains action if {
-	some role, actions in data.postern.roles
-	some action in actions
-}
+may[role] contains action if data.postern.roles[role][action]
 
 may[role] contains action if {
-	some role, actions in data.custom.roles
-	catalog.roles[role]
+	some action in data.custom.roles[role]
 	not data.postern.roles[role]
-	some action in actions
+	catalog.roles[role]
 	catalog.actions[action]
 }
 
@@ -31,31 +27,45 @@ may[role] contains action if {
 #   able: by realm of the user the roles that may take it, each with the portals
 #   it is bound to; no portal means that it counts in all of them;
 #   blind: whether one of these roles may not see money.
-actions[name] := object.union(does, {"able": able_to, "blind": blind}) if {
+actions[name] := object.union(does, {"able": able, "blind": blind}) if {
 	some name, does in catalog.actions
-	able_to := object.get(able, name, {})
-	blind := {role | some role in object.keys(able_to[_]); not may[role]["billing_account.view"]} != set()
+	able := {realm: there |
+		some realm, roles in members
+
+		# no role brings what is for the operator to a customer
+		realm == "operator" or not does.operator
+		there := {role: portals |
+			some role, portals in roles
+			may[role][name]
+		}
+	}
+	blind := {role |
+		some role in object.keys(able[_])
+		not may[role]["billing_account.view"]
+	} != set()
 }
 
-# no role brings what is for the operator to a customer
-able[action][realm][role] := portals if {
-	some role, taken in may
-	where := catalog.roles[role]
-	portals := {portal | some portal in where.portals}
-	portals != set() or not where.portals
-	some realm in where.realms
-	some action in taken
-	realm == "operator" or not catalog.actions[action].operator
+members := {realm: roles |
+	some realm in ["customer", "operator"]
+	roles := {role: portals |
+		some role, where in catalog.roles
+		realm in where.realms
+		portals := {portal | some portal in where.portals}
+		portals != set() or not where.portals
+	}
 }
 
 # METADATA
-# description: By role, the roles that may do nothing it may not do.
-includes[role] contains other if {
-	some role, actions in may
-	some other, others in may
-	others - actions == set()
+# description: By role, the roles that may do something, and nothing it may not do.
+includes := {role: others |
+	some role, taken in may
+	others := {other |
+		some other, theirs in may
+		theirs != set()
+		theirs - taken == set()
+	}
 }
 
 # METADATA
 # description: By role, the realms whose users may have it.
-realms[role] := about.realms if some role, about in catalog.roles
+realms := {role: where.realms | some role, where in catalog.roles}

@@ -1,0 +1,49 @@
+package postern.catalog_test
+
+import rego.v2
+
+import data.postern.catalog
+import data.postern.roles
+
+overlay := {"catalog": {
+	"actions": {"line.reset": {"kind": "troubleshoot"}, "payment.make": {"kind": "view"}},
+	"roles": {"noc": {"realms": ["customer"]}, "sales": {"realms": ["customer", "operator"]}},
+}}
+
+test_an_overlay_adds if {
+	catalog.actions["line.reset"].kind == "troubleshoot" with data.custom as overlay
+	catalog.roles.noc.realms == ["customer"] with data.custom as overlay
+}
+
+test_an_overlay_never_redefines if {
+	catalog.actions["payment.make"] == data.catalog.actions["payment.make"] with data.custom as overlay
+	catalog.roles.sales == data.catalog.roles.sales with data.custom as overlay
+}
+
+test_without_an_overlay_there_is_the_core if {
+	catalog.actions == data.catalog.actions
+	catalog.roles == data.catalog.roles
+}
+
+test_attributes_are_known if {
+	every action in catalog.actions {
+		action.kind in {"view", "download", "change", "troubleshoot", "manage"}
+		object.get(action, "financial", "impact") in {"information", "impact"}
+		object.keys(action) - {"section", "kind", "financial", "cpni", "operator", "tool", "whole", "takes", "grouping"} == set()
+	}
+}
+
+test_sections_are_known if {
+	sections := {action.section | some action in catalog.actions}
+	sections == {
+		"accounts", "service_management", "orders", "billing", "repairs",
+		"reports", "quoting", "tools", "users",
+	}
+}
+
+test_every_role_has_its_rule if {
+	object.keys(catalog.roles) == object.keys(roles)
+	every role in catalog.roles {
+		role.realms[0] in {"customer", "operator"}
+	}
+}

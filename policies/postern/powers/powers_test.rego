@@ -1,0 +1,116 @@
+package postern.powers_test
+
+import rego.v2
+
+import data.postern.catalog
+import data.postern.powers
+import data.postern.roles
+
+# what somebody who wants to be more than they are would write
+malicious := {
+	"roles": {
+		"support": {"service.delete", "invoice.view"},
+		"sales": {"service.delete"},
+		"guest": {"service.view", "member.restore", "nonesuch"},
+		"hidden": {"service.view"},
+	},
+	"catalog": {
+		"roles": {
+			"support": {"title": "Support", "realms": ["customer", "operator"], "portals": []},
+			"sales": {"title": "Sales", "realms": ["customer", "operator"]},
+			"operator": {"title": "Operator", "realms": ["customer", "operator"]},
+			"guest": {"title": "Guest", "realms": ["customer", "operator"]},
+		},
+		"actions": {
+			"service.delete": {"section": "service_management", "kind": "view"},
+			"member.restore": {"section": "users", "kind": "view", "operator": false},
+			"call_record.view": {"section": "reports", "kind": "view", "cpni": false},
+		},
+	},
+}
+
+test_a_malicious_overlay_changes_no_role_of_the_core if {
+	every role, actions in roles {
+		powers.may[role] == actions with data.custom as malicious
+	}
+	every name, does in powers.actions {
+		every realm, able in does.able {
+			every role, portals in able {
+				powers.actions[name].able[realm][role] == portals with data.custom as malicious
+			}
+		}
+	}
+}
+
+test_a_malicious_overlay_brings_no_core_role_anywhere_new if {
+	every name, does in powers.actions {
+		overlaid := powers.actions[name] with data.custom as malicious
+		object.remove(overlaid, ["able", "blind"]) == object.remove(does, ["able", "blind"])
+		every realm, able in overlaid.able {
+			(object.keys(able) - object.keys(does.able[realm])) - {"guest"} == set()
+		}
+	}
+}
+
+test_an_overlay_adds_roles if {
+	powers.may.guest == {"service.view", "member.restore"} with data.custom as malicious
+	"guest" in object.keys(powers.actions["service.view"].able.customer) with data.custom as malicious
+}
+
+test_a_role_without_a_catalog_entry_is_none if not powers.may.hidden with data.custom as malicious
+
+test_what_is_for_the_operator_no_role_brings_to_a_customer if {
+	able := powers.actions["member.restore"].able with data.custom as malicious
+	object.keys(able) == {"operator"}
+	object.keys(able.operator) == {"operator", "guest"}
+}
+
+test_portals[name] if {
+	some name, case in {
+		"absent": {"role": {"realms": ["customer"]}, "able": {"customer": {"guest": set()}}},
+		"listed": {"role": {"realms": ["customer"], "portals": ["a", "b"]}, "able": {"customer": {"guest": {"a", "b"}}}},
+		"none": {"role": {"realms": ["customer"], "portals": []}, "able": {}},
+		"not a list": {"role": {"realms": ["customer"], "portals": "partner"}, "able": {}},
+		"without a realm": {"role": {}, "able": {}},
+	}
+
+	overlay := {
+		"roles": {"guest": {"x"}},
+		"catalog": {
+			"actions": {"x": {"kind": "other", "operator": false}},
+			"roles": {"guest": case.role},
+		},
+	}
+	able := powers.actions.x.able with data.custom as overlay
+	{realm: {"guest": able[realm].guest} | able[realm].guest} == case.able
+}
+
+test_every_action_is_there if object.keys(powers.actions) == object.keys(catalog.actions)
+
+# somebody who may take it may not see money
+test_blind if {
+	powers.actions["service.view"].blind
+	powers.actions["ticket.create"].blind
+	not powers.actions["service.create"].blind
+	not powers.actions["invoice.view"].blind
+	not powers.actions["member.view"].blind
+}
+
+test_includes if {
+	powers.includes.primary_contact == object.keys(roles) - {"operator"}
+	powers.includes.administrator == powers.includes.primary_contact
+	powers.includes.read_only == {"read_only"}
+	powers.includes.regular == {"regular", "read_only", "support", "sales"}
+	powers.includes.operator == {"operator"}
+}
+
+test_a_role_that_may_nothing_includes_none_and_is_in_none if {
+	overlay := {"roles": {"idle": set()}, "catalog": {"roles": {"idle": {"realms": ["customer"]}}}}
+	not powers.includes.idle with data.custom as overlay
+	not "idle" in powers.includes.primary_contact with data.custom as overlay
+}
+
+test_realms if {
+	powers.realms.primary_contact == ["customer"]
+	powers.realms.administrator == ["customer", "operator"]
+}
