@@ -3,6 +3,8 @@
 package deploy
 
 import (
+	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -15,7 +17,10 @@ import (
 	"github.com/postern-authz/postern/internal/config"
 )
 
-const rules = "prometheus/postern.rules.yml"
+const (
+	rules     = "prometheus/postern.rules.yml"
+	dashboard = "grafana/postern.json"
+)
 
 func TestRulesHoldWhatTheyPromise(t *testing.T) {
 	for _, args := range [][]string{{"check", "rules", rules}, {"test", "rules", "prometheus/postern.rules_test.yml"}} {
@@ -23,6 +28,38 @@ func TestRulesHoldWhatTheyPromise(t *testing.T) {
 		if err != nil {
 			t.Errorf("promtool %s (Debian package prometheus): %v\n%s", strings.Join(args, " "), err, out)
 		}
+	}
+}
+
+// Each query of the dashboard is one that Prometheus takes.
+func TestDashboardAsksWhatCanBeAnswered(t *testing.T) {
+	var board struct {
+		Panels []struct {
+			Title   string
+			Type    string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal([]byte(read(t, dashboard)), &board); err != nil {
+		t.Fatal(err)
+	}
+	variables := strings.NewReplacer("$__rate_interval", "5m", "$job", "postern")
+	var queries strings.Builder
+	queries.WriteString("groups:\n- name: dashboard\n  rules:\n")
+	for i, panel := range board.Panels {
+		if panel.Type != "row" && len(panel.Targets) == 0 {
+			t.Errorf("%s: got a panel without a query", panel.Title)
+		}
+		for j, target := range panel.Targets {
+			fmt.Fprintf(&queries, "  - record: panel%d:%d\n    expr: %q\n", i, j, variables.Replace(target.Expr))
+		}
+	}
+	path := filepath.Join(t.TempDir(), "queries.yml")
+	if err := os.WriteFile(path, []byte(queries.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("promtool", "check", "rules", path).CombinedOutput(); err != nil {
+		t.Errorf("got %v\n%s", err, out)
 	}
 }
 
@@ -59,7 +96,7 @@ func TestEveryAlertHasItsRunbookAndItsTest(t *testing.T) {
 // Every metric named here is one that the program registers.
 func TestMetricsExist(t *testing.T) {
 	registered := registeredMetrics(t)
-	for _, file := range []string{rules, "prometheus/postern.rules_test.yml", "README.md"} {
+	for _, file := range []string{rules, "prometheus/postern.rules_test.yml", "README.md", dashboard} {
 		for _, name := range matches(read(t, file), `\b(postern_[a-z_]+[a-z])\b`) {
 			if !slices.Contains(registered, base(name)) && !isRecorded(t, name) {
 				t.Errorf("%s: %s is no metric of the program", file, name)
@@ -72,7 +109,7 @@ func TestMetricsExist(t *testing.T) {
 // where they are always written whole.
 func registeredMetrics(t *testing.T) []string {
 	t.Helper()
-	var names []string
+	names := []string{"postern_build_info"} // its collector is Prometheus' own
 	err := filepath.WalkDir("../internal", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 			return err
