@@ -6,6 +6,7 @@ package authz
 import (
 	"encoding/json"
 	"errors"
+	"strconv"
 )
 
 // Properties is a JSON object as its sender wrote it: string, json.Number,
@@ -87,3 +88,15 @@ var (
 	// passed, a dependency is away, facts are too old. It is never a denial.
 	ErrUnavailable = errors.New("unavailable")
 )
+
+// AppendJSON appends the decision as its caller gets it: "decision" first, then
+// "context" if there is one (AuthZEN 1.0 §5.5).
+func (d Decision) AppendJSON(b []byte) []byte {
+	b = append(b, `{"decision":`...)
+	b = strconv.AppendBool(b, d.Allow)
+	if len(d.Context) > 0 {
+		b = append(b, `,"context":`...)
+		b = append(b, d.Context...)
+	}
+	return append(b, '}')
+}

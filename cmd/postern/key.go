@@ -1,0 +1,147 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern-authz/postern/internal/app"
+	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/httpserver"
+	"github.com/postern-authz/postern/internal/store"
+)
+
+func keyCommand(s streams) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "key",
+		Short: "Manage the app keys by which applications prove who they are",
+		Args:  noArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(keyCreateCommand(s), keyListCommand(s), keyRevokeCommand(s))
+	return c
+}
+
+func keyCreateCommand(s streams) *cobra.Command {
+	var (
+		key     store.AppKey
+		expires time.Duration
+	)
+	c := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Make an app key and print it, once",
+		Long: `Prints the key on standard output. It is kept only as a hash and cannot be shown
+again. Without --organization it may ask about every organization, without
+--action about every action.`,
+		Args: one("create", "a name for the key, such as the application's"),
+		RunE: func(c *cobra.Command, args []string) error {
+			for _, o := range key.Organizations {
+				if err := authz.CheckKey(o); err != nil {
+					return usage(fmt.Errorf("--organization: %w", err))
+				}
+			}
+			if expires < 0 {
+				return usage(errors.New("--expires is in the past"))
+			}
+			key.Name, key.CreatedAt = args[0], time.Now()
+			if expires > 0 {
+				key.ExpiresAt = key.CreatedAt.Add(expires)
+			}
+			id, secret, hash := httpserver.NewAppKey()
+			key.ID, key.Hash = id, hash[:]
+			return withStore(c, s, func(st *store.Store) error {
+				if err := st.PutAppKey(c.Context(), key); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintln(s.out, secret)
+				return err
+			})
+		},
+	}
+	c.Flags().StringSliceVar(&key.Organizations, "organization", nil, "an organization it may ask about; may be repeated")
+	c.Flags().StringSliceVar(&key.Actions, "action", nil, "a prefix of the actions it may ask about, such as invoice.; may be repeated")
+	c.Flags().DurationVar(&expires, "expires", 0, "how long it is good for, such as 720h (default: until it is revoked)")
+	return c
+}
+
+func keyListCommand(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the app keys, without what they are",
+		Args:  noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return withStore(c, s, func(st *store.Store) error {
+				keys, err := st.AppKeys(c.Context())
+				if err != nil {
+					return err
+				}
+				return printKeys(s, keys)
+			})
+		},
+	}
+}
+
+func printKeys(s streams, keys []store.AppKey) error {
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "ID\tNAME\tORGANIZATIONS\tACTIONS\tCREATED\tSTATE")
+	for _, k := range keys {
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name,
+			cmp.Or(strings.Join(k.Organizations, ","), "all"), cmp.Or(strings.Join(k.Actions, ","), "all"),
+			k.CreatedAt.UTC().Format(time.DateOnly), keyState(k, time.Now()))
+	}
+	return w.Flush()
+}
+
+func keyState(k store.AppKey, now time.Time) string {
+	switch {
+	case !k.RevokedAt.IsZero():
+		return "revoked " + k.RevokedAt.UTC().Format(time.DateOnly)
+	case k.ExpiresAt.IsZero():
+		return "good"
+	case !now.Before(k.ExpiresAt):
+		return "expired " + k.ExpiresAt.UTC().Format(time.DateOnly)
+	}
+	return "good until " + k.ExpiresAt.UTC().Format(time.RFC3339)
+}
+
+func keyRevokeCommand(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "revoke ID",
+		Short: "End an app key; servers refuse it within a second",
+		Args:  one("revoke", "the id of a key, as `postern key list` shows it"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return withStore(c, s, func(st *store.Store) error {
+				return st.RevokeAppKey(c.Context(), args[0])
+			})
+		},
+	}
+}
+
+// withStore runs fn on the configured directory.
+func withStore(c *cobra.Command, s streams, fn func(*store.Store) error) error {
+	cfg, err := load(s)
+	if err != nil {
+		return err
+	}
+	st, err := app.OpenStore(c.Context(), cfg, quiet(s))
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	return fn(st)
+}
+
+// one wants exactly one argument and says which.
+func one(command, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usage(fmt.Errorf("%s needs %s", command, what))
+		}
+		return nil
+	}
+}

@@ -1,0 +1,109 @@
+// Command postern answers authorization decisions for customer portals.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern-authz/postern/internal/authz"
+)
+
+// Exit codes. They are a promise to scripts: `postern help exit-codes`.
+const (
+	exitFailed      = 1   // the command could not do what was asked
+	exitUsage       = 2   // arguments or configuration are wrong; nothing was done
+	exitPolicy      = 3   // the policy is refused
+	exitTests       = 4   // policy tests failed
+	exitDenied      = 5   // decide --exit-code: the decision is no
+	exitUnavailable = 6   // a dependency does not answer
+	exitInterrupted = 130 // the user ended it
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+}
+
+func run(args []string, in io.Reader, out, errOut io.Writer, environ []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := command(streams{in, out, errOut, environ})
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	code := exitCode(ctx, err)
+	if said := new(exitError); !errors.As(err, &said) || said.err != nil {
+		_, _ = fmt.Fprintln(errOut, "postern:", err)
+	}
+	return code
+}
+
+// streams is where a command reads and writes, and its environment.
+type streams struct {
+	in      io.Reader
+	out     io.Writer
+	err     io.Writer
+	environ []string
+}
+
+// command is the tree of all commands.
+func command(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "postern",
+		Short:         "Answers \"may this user do this, here?\" from Rego policies and cached grants",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+	}
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage(fmt.Errorf("%w; see `%s --help`", err, c.CommandPath()))
+	})
+	root.SetHelpCommand(helpCommand(s))
+	root.AddCommand(
+		serveCommand(s), decideCommand(s), importCommand(s), exportCommand(s), migrateCommand(s),
+		policyCommand(s), keyCommand(s), configCommand(s), healthcheckCommand(s), versionCommand(s),
+	)
+	return root
+}
+
+// An exitError ends the program with a code of its own. Without an err the
+// command has said already what there is to say.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func usage(err error) error { return &exitError{exitUsage, err} }
+
+func exitCode(ctx context.Context, err error) int {
+	var said *exitError
+	switch {
+	case errors.As(err, &said):
+		return said.code
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.Is(err, authz.ErrUnavailable):
+		return exitUnavailable
+	}
+	return exitFailed
+}

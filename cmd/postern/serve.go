@@ -1,0 +1,35 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/postern-authz/postern/internal/app"
+)
+
+func serveCommand(s streams) *cobra.Command {
+	var withDemo bool
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve decisions",
+		Long: `Serves decisions on POSTERN_DECISIONS_LISTEN and metrics and probes on
+POSTERN_OPS_LISTEN, until it is told to end by SIGTERM or an interrupt. With no
+setting at all it uses an SQLite file in the state directory, the embedded
+policy, and loopback addresses. Settings: postern help configuration.
+
+With --demo it serves a carrier's portal from a directory of its own, which is
+gone when it ends, and prints what can be asked of it.`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if withDemo {
+				return serveDemo(c, s)
+			}
+			cfg, err := load(s)
+			if err != nil {
+				return err
+			}
+			return app.Serve(c.Context(), cfg, app.Options{Log: logger(s, cfg), Out: s.out})
+		},
+	}
+	c.Flags().BoolVar(&withDemo, "demo", false, "serve a demo portal from a directory of its own")
+	return c
+}

@@ -1,0 +1,306 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/config"
+	"github.com/postern-authz/postern/internal/decisionapi"
+	"github.com/postern-authz/postern/internal/decisionlog"
+	"github.com/postern-authz/postern/internal/grant"
+	"github.com/postern-authz/postern/internal/httpserver"
+	"github.com/postern-authz/postern/internal/ops"
+	"github.com/postern-authz/postern/internal/pdp"
+	"github.com/postern-authz/postern/internal/policy"
+	"github.com/postern-authz/postern/internal/store"
+	"github.com/postern-authz/postern/internal/token"
+)
+
+// Options are what a server needs beside its configuration.
+type Options struct {
+	Log     *slog.Logger
+	Out     io.Writer       // of a decision log to stdout
+	Serving func(Addresses) // called once decisions are served; nil: nobody is told
+}
+
+// Addresses are where the listeners came to listen.
+type Addresses struct {
+	Decisions net.Addr
+	Ops       net.Addr
+}
+
+// Serve runs a server until ctx ends, and returns nil when it has ended in
+// order: requests answered, decisions logged.
+//
+// Probes and metrics are served from the beginning. Decisions are served once
+// the policy is in force and the directory has been read; a database that does
+// not answer yet is waited for (F09), anything else that is wrong is an error.
+func Serve(ctx context.Context, cfg *config.Config, o Options) error {
+	s := &server{cfg: cfg, Options: o, build: ops.ReadBuild()}
+	s.registry = ops.NewRegistry(s.build)
+	defer s.close()
+	if err := s.serveOps(ctx); err != nil {
+		return err
+	}
+	if err := s.prepare(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to end before it had begun
+		}
+		return err
+	}
+	return s.serveDecisions(ctx)
+}
+
+// A server is one running Postern. What it has opened it closes in reverse.
+type server struct {
+	Options
+	cfg      *config.Config
+	build    ops.Build
+	registry *prometheus.Registry
+	opened   []named
+
+	ops       *ops.Server
+	addresses Addresses
+	state     state
+
+	engine *policy.Engine
+	store  *store.Store
+	pip    *grant.PIP
+	log    *decisionlog.Log // nil: decisions are not logged
+	tokens *token.Tokens
+}
+
+// A named thing is one that has to be closed.
+type named struct {
+	name  string
+	close func(context.Context) error
+}
+
+// closeTimeout bounds the end of each opened thing.
+const closeTimeout = 10 * time.Second
+
+func (s *server) onClose(name string, close func(context.Context) error) {
+	s.opened = append(s.opened, named{name, close})
+}
+
+func (s *server) close() {
+	for i := len(s.opened) - 1; i >= 0; i-- {
+		ctx, stop := context.WithTimeout(context.Background(), closeTimeout)
+		if err := s.opened[i].close(ctx); err != nil {
+			s.Log.Error("could not end in order", "what", s.opened[i].name, "err", err)
+		}
+		stop()
+	}
+}
+
+// background runs fn until the server closes.
+func (s *server) background(name string, fn func(context.Context)) {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); fn(ctx) }()
+	s.onClose(name, func(context.Context) error { stop(); <-done; return nil })
+}
+
+func (s *server) serveOps(ctx context.Context) error {
+	ln, err := httpserver.Listen(ctx, string(s.cfg.Ops.Listen))
+	if err != nil {
+		return fmt.Errorf("POSTERN_OPS_LISTEN: %w", err)
+	}
+	s.ops = ops.New(ops.Options{
+		Registry: s.registry, Build: s.build, Pprof: s.cfg.Ops.Pprof, Log: s.Log,
+		Startup: []ops.Check{{Name: "started", Probe: s.state.started}},
+		Ready: []ops.Check{
+			{Name: "started", Probe: s.state.started},
+			{Name: "policy", Probe: s.state.policy},
+			{Name: "directory", Probe: s.state.directory},
+		},
+	})
+	s.addresses.Ops = ln.Addr()
+	done := make(chan error, 1)
+	go func() { done <- s.ops.Serve(ln) }()
+	s.onClose("ops listener", func(ctx context.Context) error { return errors.Join(s.ops.Shutdown(ctx), <-done) })
+	s.Log.Info("serving ops", "addr", ln.Addr().String())
+	return nil
+}
+
+// prepare makes everything that decisions need, in the order they need it.
+func (s *server) prepare(ctx context.Context) error {
+	if err := s.loadPolicies(ctx); err != nil {
+		return err
+	}
+	if err := s.openDirectory(ctx); err != nil {
+		return err
+	}
+	return s.openLog()
+}
+
+func (s *server) loadPolicies(ctx context.Context) (err error) {
+	if s.engine, err = NewEngine(s.cfg, s.Log, s.registry); err != nil {
+		return err
+	}
+	if err := s.engine.Load(ctx); err != nil {
+		return err
+	}
+	s.background("policy watch", s.engine.Watch)
+	return nil
+}
+
+// openDirectory opens the database, waiting for it if it does not answer, and
+// follows its changes.
+func (s *server) openDirectory(ctx context.Context) error {
+	if err := s.openStore(ctx); err != nil {
+		return err
+	}
+	id, err := s.store.DirectoryID(ctx)
+	if err != nil {
+		return err
+	}
+	secret, err := s.cfg.Key()
+	if err != nil {
+		return err
+	}
+	if s.tokens, err = token.New(secret, id); err != nil {
+		return err
+	}
+	s.pip = grant.New(grant.Options{
+		Source: s.store, MaxStaleness: s.cfg.MaxStaleness, PollInterval: s.cfg.PollInterval,
+		CacheBytes: int64(s.cfg.GrantsCache), Log: s.Log, Registerer: s.registry,
+	})
+	s.background("change log", func(ctx context.Context) {
+		if err := s.pip.Follow(ctx); err != nil {
+			s.Log.Error("the change log is not followed any more", "err", err)
+		}
+	})
+	return await(ctx, s.pip)
+}
+
+// Waits between attempts to open a database that does not answer.
+const (
+	firstRetry = 250 * time.Millisecond
+	lastRetry  = 5 * time.Second
+)
+
+func (s *server) openStore(ctx context.Context) (err error) {
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		s.store, err = OpenStore(ctx, s.cfg, s.Log)
+		if err == nil {
+			s.onClose("database", func(context.Context) error { return s.store.Close() })
+			return nil
+		}
+		if !errors.Is(err, authz.ErrUnavailable) || ctx.Err() != nil {
+			return err
+		}
+		s.Log.Warn("the database does not answer; trying again", "err", err, "wait", wait.String())
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// openLog opens the decision log the configuration asks for, if any.
+func (s *server) openLog() error {
+	var sink decisionlog.Sink
+	switch target := s.cfg.DecisionLog.Target; target {
+	case "none":
+		return nil
+	case "stdout":
+		sink = decisionlog.Stdout(s.Out)
+	default:
+		var err error
+		sink, err = decisionlog.File(string(target), int64(s.cfg.DecisionLog.MaxSize), s.cfg.DecisionLog.Files)
+		if err != nil {
+			return fmt.Errorf("POSTERN_DECISION_LOG: %w", err)
+		}
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	s.log = decisionlog.New(decisionlog.Options{
+		Sink: sink, Queue: s.cfg.DecisionLog.Queue, Log: s.Log, Registerer: s.registry,
+		Labels: map[string]string{"id": host, "app": "postern", "version": s.build.Version},
+	})
+	s.onClose("decision log", s.log.Close)
+	return nil
+}
+
+// serveDecisions serves until ctx ends and the drain is over.
+func (s *server) serveDecisions(ctx context.Context) error {
+	listener, err := s.decisions()
+	if err != nil {
+		return err
+	}
+	ln, err := httpserver.Listen(ctx, string(s.cfg.Decisions.Listen))
+	if err != nil {
+		return fmt.Errorf("POSTERN_DECISIONS_LISTEN: %w", err)
+	}
+	s.addresses.Decisions = ln.Addr()
+	s.state.start(s.engine, s.pip)
+	s.Log.Info("serving decisions", "addr", ln.Addr().String(), "policy", s.engine.Live().Revision(),
+		"directory", s.cfg.Database.String(), "auth", s.cfg.Decisions.AuthMode())
+	if s.Serving != nil {
+		s.Serving(s.addresses)
+	}
+	context.AfterFunc(ctx, s.ops.Drain)
+	err = listener.Serve(ctx, ln)
+	s.Log.Info("ended")
+	return err
+}
+
+// decisions is the decision listener with its routes.
+func (s *server) decisions() (*httpserver.Server, error) {
+	d := s.cfg.Decisions
+	certificates, err := s.certificates()
+	if err != nil {
+		return nil, err
+	}
+	mode := httpserver.Mode(d.AuthMode())
+	if err := httpserver.CheckExposure(string(d.Listen), certificates != nil, mode, s.cfg.AllowPlaintext); err != nil {
+		return nil, err
+	}
+	authenticator, err := httpserver.NewAuthenticator(httpserver.AuthOptions{
+		Listener: "decisions", Mode: mode, Keys: appKeys{s.store}, Metrics: s.registry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	server := httpserver.New(httpserver.Options{
+		Name: "decisions", MaxBody: int(d.MaxBody), MaxConns: d.MaxConns, MaxConnsPerIP: d.ConnsByIP,
+		Timeout: d.Timeout, DrainDelay: s.cfg.DrainDelay, TLS: certificates, Log: s.Log, Metrics: s.registry,
+	})
+	options := pdp.Options{Policies: s.engine, Facts: s.pip, Registerer: s.registry, Deadline: d.Timeout}
+	if s.log != nil {
+		options.Log = s.log
+	}
+	return server, decisionapi.Register(server.App, decisionapi.Options{
+		PDP: pdp.New(options), Tokens: s.tokens, PublicURL: string(s.cfg.PublicURL),
+		MaxBatch: d.MaxBatch, Authenticate: authenticator.Handle,
+	})
+}
+
+// certificates are those of the decision listener, or nil for none.
+func (s *server) certificates() (*httpserver.Certificates, error) {
+	d := s.cfg.Decisions
+	if d.TLSCert == "" {
+		return nil, nil
+	}
+	c, err := httpserver.NewCertificates(httpserver.CertificateOptions{
+		Listener: "decisions", Cert: d.TLSCert, Key: d.TLSKey, ClientCA: d.ClientCA, Log: s.Log, Metrics: s.registry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.background("certificates", c.Watch)
+	return c, nil
+}
