@@ -81,7 +81,7 @@ func typeName(field reflect.StructField) string {
 	case reflect.TypeFor[[]string]():
 		return "list"
 	}
-	names := map[string]string{"Secret": "secret", "DSN": "database", "Size": "size", "Address": "address", "PublicURL": "URL", "LogTarget": "target", "bool": "true | false", "int": "number", "string": "text"}
+	names := map[string]string{"Secret": "secret", "DSN": "database", "Size": "size", "Address": "address", "PublicURL": "URL", "LogTarget": "target", "bool": "true | false", "int": "number", "string": "path"}
 	return cmp.Or(names[field.Type.Name()], field.Type.Name())
 }
 
@@ -112,8 +112,11 @@ func number(t reflect.Type, s string) (int64, error) {
 
 // show is a value as one would write it, without anything secret.
 func show(value reflect.Value) string {
-	if list, ok := value.Interface().([]string); ok {
-		return strings.Join(list, ",")
+	switch v := value.Interface().(type) {
+	case []string:
+		return strings.Join(v, ",")
+	case slog.Level:
+		return strings.ToLower(v.String())
 	}
 	return fmt.Sprint(value.Interface())
 }
