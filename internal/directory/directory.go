@@ -103,9 +103,11 @@ type GrantRecord struct {
 
 // A Store keeps the directory.
 type Store interface {
-	// Update runs fn in one transaction and returns the revision it made. When
-	// fn fails nothing is kept and its error comes back unchanged. It is the
-	// only way to write: the revision and the change log cannot be forgotten.
+	// Update runs fn once, in one transaction, and returns the revision it made,
+	// or the current one if it changed nothing. When fn fails nothing is kept
+	// and its error comes back unchanged. It is the only way to write: the
+	// revision and the change log cannot be forgotten. While fn runs nobody else
+	// writes, and a View within it shows the state before it.
 	Update(ctx context.Context, fn func(Tx) error) (authz.Revision, error)
 	// View runs fn on one unchanging state of the directory.
 	View(ctx context.Context, fn func(Reader) error) error

@@ -89,10 +89,13 @@ func (e LineError) Unwrap() error { return e.Err }
 // store, keeps nothing. The report tells in every case how far the import came.
 func Import(ctx context.Context, store Store, o ImportOptions) (Report, error) {
 	i := newImporter(o)
-	if err := store.View(ctx, i.ledger.load); err != nil {
-		return i.report, fmt.Errorf("import: read what the directory holds: %w", err)
-	}
-	revision, err := store.Update(ctx, func(tx Tx) error { return i.run(ctx, tx) })
+	revision, err := store.Update(ctx, func(tx Tx) error {
+		// In here nobody else writes, so what is read stays true.
+		if err := store.View(ctx, i.ledger.load); err != nil {
+			return fmt.Errorf("read what the directory holds: %w", err)
+		}
+		return i.run(ctx, tx)
+	})
 	i.count()
 	switch {
 	case errors.Is(err, errNothingKept):
