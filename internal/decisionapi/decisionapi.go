@@ -4,8 +4,10 @@
 package decisionapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 
 	"github.com/gofiber/fiber/v2"
@@ -36,6 +38,7 @@ type Options struct {
 	PublicURL    string        // what applications know this decision point by; empty: no metadata is published
 	MaxBatch     int           // evaluations in one request; 1,000
 	Authenticate fiber.Handler // goes before every decision; nil: everybody may ask
+	Log          *slog.Logger  // slog.Default()
 }
 
 // The paths (AuthZEN §10.1, table 1) and the headers that say what an answer
@@ -56,6 +59,7 @@ type api struct {
 	tokens   Tokens
 	maxBatch int
 	limits   ijson.Limits
+	log      *slog.Logger
 }
 
 // Register adds the routes to r. It refuses a public URL that AuthZEN does not
@@ -64,11 +68,14 @@ func Register(r fiber.Router, o Options) error {
 	if o.MaxBatch <= 0 {
 		o.MaxBatch = 1000
 	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
 	published, err := newMetadata(o.PublicURL)
 	if err != nil {
 		return err
 	}
-	a := &api{o.PDP, o.Tokens, o.MaxBatch, ijson.Limits{Values: max(ijson.DefaultValues, 64*o.MaxBatch)}}
+	a := &api{o.PDP, o.Tokens, o.MaxBatch, ijson.Limits{Values: max(ijson.DefaultValues, 64*o.MaxBatch)}, o.Log}
 	handlers := func(h fiber.Handler) []fiber.Handler {
 		if o.Authenticate == nil {
 			return []fiber.Handler{h}
@@ -125,7 +132,24 @@ func (a *api) evaluations(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	a.logFailures(c, result)
 	return send(c, appendBatch(nil, result.Outcomes))
+}
+
+// logFailures tells the operator what the answer to a batch does not tell the
+// caller: how many items failed here, and why the first of them did.
+func (a *api) logFailures(c *fiber.Ctx, result pdp.Result) {
+	var first error
+	failed := 0
+	for _, o := range result.Outcomes {
+		if status, _ := httpserver.Explain(o.Err); o.Err != nil && status >= fiber.StatusInternalServerError {
+			first = cmp.Or(first, o.Err)
+			failed++
+		}
+	}
+	if failed > 0 {
+		a.log.Error("items of a batch failed", "err", first, "failed", failed, "decision_id", result.ID, "request_id", httpserver.RequestID(c))
+	}
 }
 
 // ask decides a query and says in the header what the answer rests on. Answers

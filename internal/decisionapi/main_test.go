@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -52,7 +54,8 @@ func (f *fixture) Evaluate(_ context.Context, q pdp.Query) (pdp.Result, error) {
 			o.Decision, o.Err = decide(item.Request)
 		}
 		result.Outcomes = append(result.Outcomes, o)
-		if q.Semantic == pdp.DenyOnFirstDeny && !o.Decision.Allow || q.Semantic == pdp.PermitOnFirstPermit && o.Decision.Allow {
+		allowed := o.Err == nil && o.Decision.Allow
+		if q.Semantic == pdp.DenyOnFirstDeny && !allowed || q.Semantic == pdp.PermitOnFirstPermit && allowed {
 			break
 		}
 	}
@@ -85,18 +88,19 @@ func mayRead(r authz.Request) bool {
 
 func (f *fixture) last(t testing.TB) pdp.Query {
 	t.Helper()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.asked) == 0 {
+	asked := f.all()
+	if len(asked) == 0 {
 		t.Fatal("nothing was asked")
 	}
-	return f.asked[len(f.asked)-1]
+	return asked[len(asked)-1]
 }
 
-func (f *fixture) count() int {
+func (f *fixture) count() int { return len(f.all()) }
+
+func (f *fixture) all() []pdp.Query {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.asked)
+	return slices.Clone(f.asked)
 }
 
 // plainTokens are readable, which real ones are not.
@@ -116,6 +120,25 @@ type listener struct {
 	*fixture
 	base   string
 	client *http.Client
+	log    logged
+}
+
+// logged collects a log that several goroutines write.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder // guarded by mu
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func listen(t testing.TB, o Options) *listener {
@@ -124,8 +147,8 @@ func listen(t testing.TB, o Options) *listener {
 	if o.PDP == nil {
 		o.PDP = l.fixture
 	}
-	o.Tokens = plainTokens{}
-	server := httpserver.New(httpserver.Options{Name: "decisions", Timeout: 5 * time.Second})
+	o.Tokens, o.Log = plainTokens{}, slog.New(slog.NewJSONHandler(&l.log, nil))
+	server := httpserver.New(httpserver.Options{Name: "decisions", Timeout: 5 * time.Second, Log: o.Log})
 	if err := Register(server.App, o); err != nil {
 		t.Fatal(err)
 	}
