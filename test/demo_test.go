@@ -11,7 +11,7 @@ import (
 // are printed: an allow, a denial with its reason, and a batch.
 func TestDemoPrintsWhatWorks(t *testing.T) {
 	i := install(t)
-	s, err := start(i.binary, i.env, "--demo")
+	s, err := start(i.binary, i.dir, i.env, "--demo")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func (i installation) run(t *testing.T, args ...string) string {
 // serve starts a server that ends with the test.
 func (i installation) serve(t *testing.T) *server {
 	t.Helper()
-	s, err := start(i.binary, i.env)
+	s, err := start(i.binary, i.dir, i.env)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -140,9 +140,7 @@ func (r *reader) here(text string) string {
 func (r *reader) serve(t *testing.T, settings, flags []string) {
 	t.Helper()
 	r.leave()
-	cmd := exec.Command(r.binary, append([]string{"serve"}, flags...)...)
-	cmd.Dir, cmd.Env = r.dir, append(r.env, settings...)
-	running, err := begin(cmd)
+	running, err := start(r.binary, r.dir, append(r.env, settings...), flags...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,14 +29,9 @@ type endpoint struct {
 
 // start starts a server and waits until it serves. What it says when it does not
 // is in the error.
-func start(binary string, env []string, args ...string) (*server, error) {
-	cmd := exec.Command(binary, append([]string{"serve"}, args...)...)
-	cmd.Env = env
-	return begin(cmd)
-}
-
-// begin is start for a command that was prepared in another way.
-func begin(cmd *exec.Cmd) (*server, error) {
+func start(binary, dir string, env []string, flags ...string) (*server, error) {
+	cmd := exec.Command(binary, append([]string{"serve"}, flags...)...)
+	cmd.Dir, cmd.Env = dir, env
 	s := &server{cmd: cmd, stdout: newRecord(), stderr: newRecord(), done: make(chan struct{})}
 	s.cmd.Stdout, s.cmd.Stderr = s.stdout, s.stderr
 	if err := s.cmd.Start(); err != nil {

@@ -65,7 +65,7 @@ func serve(s script, args []string) error {
 	if s.servers[name] != nil {
 		return fmt.Errorf("server %s runs already", name)
 	}
-	started, err := start(s.binary, env, flags...)
+	started, err := start(s.binary, s.MkAbs("."), env, flags...)
 	if err != nil {
 		return s.refused(started, err)
 	}
@@ -342,14 +342,19 @@ func (s script) recorded(pattern string, of func(*server) *record) error {
 // metric SERIES OP VALUE compares the sum of all series with that name and at
 // least those labels, such as 'postern_decisions_total{decision="allow"}'.
 func metric(s script, args []string) error {
-	if err := s.send(http.MethodGet, "ops/metrics", ""); err != nil {
+	running, err := s.server()
+	if err != nil {
+		return err
+	}
+	page, err := running.ops.send(http.MethodGet, "/metrics", "")
+	if err != nil {
 		return err
 	}
 	want, err := strconv.ParseFloat(args[2], 64)
 	if err != nil {
 		return err
 	}
-	got := sum(s.last.body, args[0])
+	got := sum(page.body, args[0])
 	holds := map[string]bool{"==": got == want, "!=": got != want, "<": got < want, "<=": got <= want, ">": got > want, ">=": got >= want}
 	if ok, known := holds[args[1]]; !known || !ok {
 		return fmt.Errorf("%s: got %v, want %s %v", args[0], got, args[1], want)
