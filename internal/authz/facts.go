@@ -23,6 +23,28 @@ const (
 	KindTool         Kind = "tool"
 )
 
+// LoginKey is the key of a username. Usernames are compared as ASCII in lower
+// case, so this is the only way to make the key: the change log knows no other.
+// Bytes that are not A-Z stay as they are, or two people could share a login.
+func LoginKey(username string) Key {
+	for i := range len(username) {
+		if c := username[i]; 'A' <= c && c <= 'Z' {
+			return Key{KindLogin, lowerASCII(username)}
+		}
+	}
+	return Key{KindLogin, username}
+}
+
+func lowerASCII(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + ('a' - 'A')
+		}
+	}
+	return string(b)
+}
+
 // A Document is what the directory knows by one Key. The zero Document is that
 // of a key the directory does not know.
 type Document struct {

@@ -48,13 +48,13 @@ func (e *entry) known() bool { return e.login != "" || e.user != nil || e.place 
 // TestSizesAreHonest measures them. A profile and a place are counted before
 // they are made.
 const (
-	entryBytes      = 260
-	holderBytes     = 1250
-	membershipBytes = 1400
+	entryBytes      = 220
+	holderBytes     = 600
+	membershipBytes = 1050
 	heldToolBytes   = 140
 	sliceBytes      = 24
 	powerBytes      = 32
-	placeBytes      = 1600
+	placeBytes      = 1450
 	groupBytes      = 200
 )
 

@@ -138,7 +138,7 @@ func drawExpiry(t *rapid.T) time.Time {
 func drawRequest(t *rapid.T) authz.Request {
 	subject := rapid.SampledFrom([]authz.Subject{
 		{Type: "user", ID: "u1"}, {Type: "user", ID: "u2"}, {Type: "user", ID: "u3"},
-		{Type: "login", ID: "n1"}, {Type: "login", ID: "n2"}, {Type: "user", ID: "nobody"}, {Type: "robot", ID: "u1"},
+		{Type: "login", ID: "n1"}, {Type: "login", ID: "N1"}, {Type: "login", ID: "n2"}, {Type: "user", ID: "nobody"}, {Type: "robot", ID: "u1"},
 	}).Draw(t, "subject")
 	kind := rapid.SampledFrom([]string{"account", "service", "contract", "billing_account", "company", "organization", "account_group", "tool", "invoice", "invoice"}).Draw(t, "type")
 	ids := slices.Concat(accounts, accounts, companies, organizations, groups, tools, tools, []string{"nothing"})

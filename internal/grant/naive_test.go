@@ -41,7 +41,7 @@ func (m model) naive(r authz.Request, now time.Time) object {
 func (m model) naiveUser(s authz.Subject) (user, string, bool) {
 	id := s.ID
 	if s.Type == "login" {
-		id = m.logins[s.ID]
+		id = m.logins[strings.ToLower(s.ID)]
 	} else if s.Type != "user" {
 		return user{}, "", false
 	}

@@ -41,11 +41,14 @@ func (f *finder) request(r authz.Request) found {
 // find returns the entry of a key, or nil if it is missing or the directory
 // does not know the key. An empty id is never known.
 func (f *finder) find(kind authz.Kind, id string) *entry {
-	if id == "" {
+	return f.findKey(authz.Key{Kind: kind, ID: id})
+}
+
+func (f *finder) findKey(key authz.Key) *entry {
+	if key.ID == "" {
 		return nil
 	}
 	f.looked++
-	key := authz.Key{Kind: kind, ID: id}
 	e := f.from.find(key)
 	if e == nil {
 		f.missing = append(f.missing, key)
@@ -63,7 +66,7 @@ func (f *finder) subject(s authz.Subject) *holder {
 	switch s.Type {
 	case "user":
 	case "login":
-		login := f.find(authz.KindLogin, s.ID)
+		login := f.findKey(authz.LoginKey(s.ID))
 		if login == nil {
 			return nil
 		}

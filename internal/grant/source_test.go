@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -128,6 +129,9 @@ func (s *source) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, 
 	revision := authz.Revision(len(s.states) - 1)
 	docs := make([]authz.Document, len(keys))
 	for i, key := range keys {
+		if key.Kind == authz.KindLogin { // A-Z as a-z, as usernames are
+			key.ID = strings.ToLower(key.ID)
+		}
 		docs[i] = s.states[revision][key]
 	}
 	onRead := s.onRead
