@@ -54,26 +54,25 @@ const revisionRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234
 
 func (s Source) embedded() bool { return s.Path == "" }
 
-// read gives the files as they were at one moment: if anything moved while they
-// were read, they are read again.
-func (s Source) read(ctx context.Context) (files, error) {
-	for tries := 0; ; tries++ {
-		before, err := s.stamp()
+// read gives the files as they were at one moment.
+func (s Source) read(ctx context.Context) (files, error) { return still(ctx, s.stamp, s.load) }
+
+// still loads, and loads again if anything moved meanwhile.
+func still(ctx context.Context, stamp func() (string, error), load func() (files, error)) (files, error) {
+	for range 10 {
+		before, err := stamp()
 		if err != nil {
 			return nil, err
 		}
-		found, err := s.load()
-		after, stampErr := s.stamp()
-		switch {
-		case stampErr == nil && after == before:
+		found, err := load()
+		if after, stampErr := stamp(); stampErr == nil && after == before {
 			return found, err
-		case tries == 10:
-			return nil, errMoving
 		}
 		if err := pause(ctx, 10*time.Millisecond); err != nil {
 			return nil, err
 		}
 	}
+	return nil, errMoving
 }
 
 var errMoving = errors.New("the files keep changing while they are read")

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -81,9 +82,33 @@ func TestAnArchiveThatIsReplacedIsSwappedIn(t *testing.T) {
 	}
 }
 
-// A file set that moves while it is read is read again, so what goes live is one
-// state of it.
-func TestFilesAreReadAsOfOneMoment(t *testing.T) {
+// What moves while it is read is read again, so what goes live is one state of it.
+func TestFilesThatMoveAreReadAgain(t *testing.T) {
+	moves := 2
+	stamp := func() (string, error) { return fmt.Sprint(moves), nil }
+	load := func() (files, error) {
+		if moves--; moves >= 0 {
+			return files{"half": nil}, errors.New("half written")
+		}
+		moves = 0
+		return files{"whole": nil}, nil
+	}
+	found, err := still(t.Context(), stamp, load)
+	if err != nil || len(found) != 1 || found["whole"] != nil {
+		t.Fatalf("got %v, %v, want the whole", found, err)
+	}
+	if _, half := found["half"]; half {
+		t.Error("got what was read while it moved")
+	}
+	n := 0
+	always := func() (string, error) { n++; return fmt.Sprint(n), nil }
+	if _, err := still(t.Context(), always, load); !errors.Is(err, errMoving) {
+		t.Errorf("got %v, want %v", err, errMoving)
+	}
+}
+
+// Whatever is done to a file shows in the stamp.
+func TestTheStampTellsEveryChange(t *testing.T) {
 	dir := tree{"a.rego": "package a\n", "b.rego": "package b\n"}.dir(t, "core")
 	s := CoreAt(dir)
 	before, err := s.stamp()
