@@ -334,8 +334,11 @@ func TestExportSaysTheSameInTheSameBytes(t *testing.T) {
 	}
 }
 
+// A new directory has the built-in roles and nothing else.
 func TestExportOfANewDirectoryIsEmpty(t *testing.T) {
-	if got := exported(t, newMemory()); got != "" {
-		t.Errorf("got\n%s", got)
-	}
+	onEveryStore(t, func(t *testing.T, open func(testing.TB) directory.Store) {
+		if got := exported(t, open(t)); got != "" {
+			t.Errorf("got\n%s", got)
+		}
+	})
 }
