@@ -217,7 +217,10 @@ func (e *Engine) refused(err error) error {
 }
 
 // build passes layers through the gate, or gives up at the limit: compiling
-// looks at no deadline, and a test may be stuck in a builtin.
+// looks at no deadline, and a test may be stuck in a builtin. The gate works in
+// this process, so the limit bounds time and not memory: a policy made to use it
+// up (F23) is stopped by the memory limit of the container, and by who may write
+// the policy folder.
 func (e *Engine) build(ctx context.Context, layers []*layer) (*Generation, error) {
 	limited, stop := context.WithTimeout(ctx, e.options.Limit)
 	defer stop()

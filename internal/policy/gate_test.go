@@ -213,6 +213,25 @@ test_ann_is_barred if not data.postern.access.allow with input as {"subject": {"
 	}
 }
 
+func TestAnOverlayWhoseTestFailsIsRefused(t *testing.T) {
+	e := own(t, house(), custom(`forbids := set()`))
+	was := e.Live()
+	failing := custom(`forbids contains "all"`).with("custom/custom_test.rego", `package custom_test
+
+import rego.v2
+
+test_ann_still_enters if data.postern.access.allow with input as {"subject": {"id": "ann"}, "resource": {"id": "attic"}}
+`)
+	err := e.Offer(t.Context(), OverlayAt(failing.dir(t, "custom")))
+	var refusal *Refusal
+	if !errors.As(err, &refusal) || refusal.Layer != "custom" || refusal.Stage != StageTest || !strings.Contains(err.Error(), "custom_test.rego:5") {
+		t.Errorf("got %v, want a refusal of custom by its test at line 5", err)
+	}
+	if e.Live() != was {
+		t.Error("the overlay is in force, want what was before")
+	}
+}
+
 func TestTestTellsWhatFailed(t *testing.T) {
 	failing := house().with("postern/access/more_test.rego", "package postern.access_test\n\nimport rego.v2\n\ntest_no if false\n\ntodo_test_later if false\n")
 	e := engine(t, Options{Core: CoreAt(failing.dir(t, "core"))})

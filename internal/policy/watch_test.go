@@ -54,6 +54,18 @@ func TestABrokenEditIsToldOnceAndMendedLater(t *testing.T) {
 	wait(t, "the mended policy", func() bool { return e.Live() != good })
 }
 
+func TestATouchedFileIsNoNewPolicy(t *testing.T) {
+	dir := room("true").dir(t, "core")
+	e := loaded(t, Options{Core: CoreAt(dir)})
+	e.look(t.Context())
+	good := e.Live()
+	room("true").write(t, dir) // the same bytes in a new file
+	e.look(t.Context())
+	if e.Live() != good {
+		t.Error("got another generation, want none for the same contents")
+	}
+}
+
 func TestAFolderThatVanishesChangesNothing(t *testing.T) {
 	dir := room("true").dir(t, "core")
 	e := loaded(t, Options{Core: CoreAt(dir), Registerer: prometheus.NewRegistry()})
