@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -41,18 +43,38 @@ func start(binary, dir string, env []string, flags ...string) (*server, error) {
 		s.err = s.cmd.Wait()
 		close(s.done)
 	}()
-	s.stderr.await(s.done, func(text string) bool {
-		s.decisions, s.ops = reached(text, "serving decisions"), reached(text, "serving ops")
-		return s.decisions.base != "" && s.ops.base != ""
-	})
-	if s.decisions.base == "" || s.ops.base == "" {
-		return s, fmt.Errorf("the server does not serve: %v\n%s", s.kill(), s.stderr)
+	if !s.serves(slices.Contains(flags, "--demo")) {
+		return s, fmt.Errorf("the server does not serve: %v\n%s%s", s.kill(), s.stdout, s.stderr)
 	}
 	return s, nil
 }
 
-// reached finds the endpoint of the log line with a message.
-func reached(log, message string) endpoint {
+// serves waits until the server says where it serves: in its log, or, as a demo,
+// to whoever started it.
+func (s *server) serves(demo bool) bool {
+	if demo {
+		return s.stdout.await(s.done, func(text string) bool {
+			s.decisions, s.ops = shown(text, "decisions"), shown(text, "ops")
+			return s.decisions.base != "" && s.ops.base != ""
+		})
+	}
+	return s.stderr.await(s.done, func(text string) bool {
+		s.decisions, s.ops = logged(text, "serving decisions"), logged(text, "serving ops")
+		return s.decisions.base != "" && s.ops.base != ""
+	})
+}
+
+// shown finds the endpoint that the demo shows after a word.
+func shown(text, word string) endpoint {
+	found := regexp.MustCompile(`(?m)^` + word + ` +http://([^ \n]+)`).FindStringSubmatch(text)
+	if found == nil {
+		return endpoint{}
+	}
+	return dial(found[1])
+}
+
+// logged finds the endpoint of the log line with a message.
+func logged(log, message string) endpoint {
 	for line := range strings.Lines(log) {
 		var said struct{ Msg, Addr string }
 		if json.Unmarshal([]byte(line), &said) == nil && said.Msg == message {
@@ -62,10 +84,11 @@ func reached(log, message string) endpoint {
 	return endpoint{}
 }
 
-// dial makes the endpoint of an address: host:port, or unix:// and a path.
+// dial makes the endpoint of an address: host:port, or the path of a
+// socket.
 func dial(addr string) endpoint {
 	network, base := "tcp", "http://"+addr
-	if path, ok := strings.CutPrefix(addr, "unix://"); ok {
+	if path := strings.TrimPrefix(addr, "unix://"); strings.HasPrefix(path, "/") {
 		network, addr, base = "unix", path, "http://localhost"
 	}
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

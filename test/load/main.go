@@ -5,6 +5,10 @@
 //
 //	go run ./test/load [-rounds 7] [-seconds 2] [-connections 16]
 //
+// It also writes large directories to import:
+//
+//	go run ./test/load generate -users 100000 -accounts 200000 -grants 1000000 > big.ndjson
+//
 // Servers are pinned to the first processor and the clients to the others, if
 // taskset is there.
 package main
@@ -18,17 +22,24 @@ import (
 	"os/signal"
 	"path/filepath"
 	"time"
+
+	"github.com/postern-authz/postern/internal/demo"
 )
 
-// Options are the flags.
+// options are the flags.
 type options struct {
 	rounds, connections, users, accounts int
 	seconds                              float64
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "bare" {
-		exit(serveBare(os.Args[2], os.Args[3]))
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "bare":
+			exit(serveBare(os.Args[2], os.Args[3]))
+		case "generate":
+			exit(generate(os.Args[2:]))
+		}
 	}
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 7, "interleaved rounds; medians are of these")
@@ -40,6 +51,20 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	exit(run(ctx, o))
+}
+
+// generate writes a large directory to standard output.
+func generate(args []string) error {
+	var size demo.Size
+	f := flag.NewFlagSet("generate", flag.ExitOnError)
+	f.IntVar(&size.Users, "users", 100_000, "users, one membership each")
+	f.IntVar(&size.Accounts, "accounts", 200_000, "accounts of all kinds")
+	f.IntVar(&size.Grants, "grants", 1_000_000, "grants of all kinds")
+	seed := f.Uint64("seed", 1, "equal seeds give equal bytes")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	return demo.Generate(os.Stdout, size, *seed)
 }
 
 func exit(err error) {
