@@ -8,13 +8,17 @@ import (
 	"github.com/postern-authz/postern/internal/directory"
 )
 
-const stateInvited = "invited"
+// States of memberships that are nobody's access: no document has them.
+const (
+	stateInvited    = "invited"
+	stateSuperseded = "superseded" // an invitation in whose place another was accepted (R54)
+)
 
 func (t *tx) PutMembership(m directory.Membership) error {
 	if m.User == "" {
 		return fmt.Errorf("a membership in %s names no user: %w", m.Organization, authz.ErrInvalid)
 	}
-	keys := []string{"login:" + m.Organization + " " + usernameKey(m.User)}
+	keys := []string{"login:" + m.Organization + " " + directory.UsernameKey(m.User)}
 	if m.ID != "" {
 		keys = append(keys, "id:"+m.ID)
 	}
@@ -88,7 +92,7 @@ const insertMemberships = `
 func (t *tx) findMemberships(records []directory.Membership) (found []foundMembership, moves bool, err error) {
 	var rows rowset
 	for i, m := range records {
-		rows.add(i, optional(m.ID), m.Organization, usernameKey(m.User), m.User, optional(m.Email), m.Role, m.Affiliation,
+		rows.add(i, optional(m.ID), m.Organization, directory.UsernameKey(m.User), m.User, optional(m.Email), m.Role, m.Affiliation,
 			m.State, m.CPNI, m.AssignedBy)
 	}
 	const find = `
@@ -117,7 +121,7 @@ func (t *tx) findMemberships(records []directory.Membership) (found []foundMembe
 		if err != nil {
 			return err
 		}
-		moves = moves || f.byID != "" && f.loginKey != usernameKey(records[f.n].User)
+		moves = moves || f.byID != "" && f.loginKey != directory.UsernameKey(records[f.n].User)
 		found = append(found, f)
 		return nil
 	})
@@ -149,7 +153,7 @@ func membershipID(m directory.Membership, f foundMembership) (string, error) {
 }
 
 func (t *tx) membershipRow(m directory.Membership, f foundMembership) []any {
-	login := usernameKey(m.User)
+	login := directory.UsernameKey(m.User)
 	var temporary, temporaryKey any
 	if m.State == stateInvited {
 		temporary, temporaryKey = m.User, login

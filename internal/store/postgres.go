@@ -65,6 +65,12 @@ func postgresConfig(options Options) (*pgx.ConnConfig, error) {
 	// A plan kept from when the tables were empty reads them whole when they are
 	// full, as in the middle of a first import.
 	set["plan_cache_mode"] = "force_custom_plan"
+	// Every statement finds its rows by index. Left to guess how many rows a JSON
+	// array has, the planner reads whole tables to save a few lookups.
+	set["enable_seqscan"] = "off"
+	set["enable_hashjoin"] = "off"
+	set["enable_mergejoin"] = "off"
+	set["jit"] = "off" // compiling takes longer than any statement here
 	return config, nil
 }
 

@@ -35,7 +35,7 @@ func readDocuments(q queryer, keys []authz.Key, documents []authz.Document) erro
 	for i, key := range keys {
 		id := key.ID
 		if key.Kind == authz.KindLogin {
-			id = usernameKey(id)
+			id = authz.LoginKey(id).ID
 		}
 		if !storable(id) {
 			continue // nothing is kept under such an id

@@ -14,7 +14,7 @@ func (t *tx) PutUser(u directory.User) error {
 	if u.Username == "" {
 		return fmt.Errorf("user %s has no username: %w", u.ID, authz.ErrInvalid)
 	}
-	keys := []string{"login:" + usernameKey(u.Username)}
+	keys := []string{"login:" + directory.UsernameKey(u.Username)}
 	if u.ID != "" {
 		keys = append(keys, "id:"+u.ID)
 	}
@@ -53,10 +53,15 @@ func (t *tx) writeUserRecords(records []directory.User) error {
 		if u.ID, err = userID(u, f); err != nil {
 			return err
 		}
-		if f.changed {
-			changed.add(userRow(u, t.now)...)
-			t.changeUser(u, f)
+		if !f.changed {
+			continue
 		}
+		row, err := userRow(u, t.now)
+		if err != nil {
+			return fmt.Errorf("user %s: %w", u.Username, err)
+		}
+		changed.add(row...)
+		t.changeUser(u, f)
 	}
 	return t.exec(`
 		INSERT INTO users (id, kind, username, username_key, email, email_key, given_name, family_name, phone, country,
@@ -75,7 +80,7 @@ func (t *tx) writeUserRecords(records []directory.User) error {
 func (t *tx) findUsers(records []directory.User) (found []foundUser, renames bool, err error) {
 	var rows rowset
 	for i, u := range records {
-		rows.add(i, optional(u.ID), usernameKey(u.Username), u.Kind, u.Username, optional(u.Email), optional(u.GivenName),
+		rows.add(i, optional(u.ID), directory.UsernameKey(u.Username), u.Kind, u.Username, optional(u.Email), optional(u.GivenName),
 			optional(u.FamilyName), optional(u.Phone), optional(u.Country), u.MFA, u.Removed)
 	}
 	const find = `
@@ -96,7 +101,7 @@ func (t *tx) findUsers(records []directory.User) (found []foundUser, renames boo
 		if err := scan(row, &f.n, &f.byID, &f.byLogin, &f.loginKey, &f.temporary, &f.changed, &f.document); err != nil {
 			return err
 		}
-		renames = renames || f.byID != "" && f.loginKey != usernameKey(records[f.n].Username)
+		renames = renames || f.byID != "" && f.loginKey != directory.UsernameKey(records[f.n].Username)
 		found = append(found, f)
 		return nil
 	})
@@ -121,7 +126,7 @@ func userID(u directory.User, f foundUser) (string, error) {
 
 func (t *tx) changeUser(u directory.User, f foundUser) {
 	t.change(f.document, authz.KindUser, u.ID)
-	if key := usernameKey(u.Username); key != f.loginKey {
+	if key := directory.UsernameKey(u.Username); key != f.loginKey {
 		t.dirty.mark(authz.KindLogin, key)
 		if f.loginKey != "" {
 			t.dirty.mark(authz.KindLogin, f.loginKey)
@@ -129,18 +134,22 @@ func (t *tx) changeUser(u directory.User, f foundUser) {
 	}
 }
 
-func userRow(u directory.User, now int64) []any {
+func userRow(u directory.User, now int64) ([]any, error) {
 	var removed, email any
 	if u.Removed {
 		removed = now
 	}
 	if u.Email != "" {
-		email = emailKey(u.Email)
+		key, err := directory.EmailKey(u.Email)
+		if err != nil {
+			return nil, err
+		}
+		email = key
 	}
 	return []any{
-		u.ID, u.Kind, u.Username, usernameKey(u.Username), optional(u.Email), email, optional(u.GivenName),
+		u.ID, u.Kind, u.Username, directory.UsernameKey(u.Username), optional(u.Email), email, optional(u.GivenName),
 		optional(u.FamilyName), optional(u.Phone), optional(u.Country), u.MFA, removed, now,
-	}
+	}, nil
 }
 
 // newID makes an id: the prefix and a UUID version 7, so that ids made one

@@ -10,7 +10,7 @@ import (
 	"github.com/postern-authz/postern/internal/store"
 )
 
-// Run checks an engine. New returns the DSN of a database of its own, without a
+// Run checks an engine. newDSN returns the DSN of a database of its own, without a
 // schema, that lives as long as the test.
 func Run(t *testing.T, newDSN func(testing.TB) string) {
 	for _, group := range []struct {
@@ -18,7 +18,13 @@ func Run(t *testing.T, newDSN func(testing.TB) string) {
 		run  func(*testing.T, func(testing.TB) string)
 	}{
 		{"invariants", testInvariants},
-		{"smoke", testSmoke},
+		{"records", testRecords},
+		{"refusals", testRefusals},
+		{"documents", testDocuments},
+		{"changes", testChanges},
+		{"followers", testFollowers},
+		{"schema", testSchema},
+		{"app keys", testAppKeys},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(t, newDSN) })
 	}
@@ -90,4 +96,44 @@ func putRecord(tx directory.Tx, record any) error {
 		return tx.PutGrant(r)
 	}
 	panic("not a record of the directory")
+}
+
+// read returns the documents of the keys.
+func read(t testing.TB, s *store.Store, keys ...authz.Key) []authz.Document {
+	t.Helper()
+	documents, _, err := s.Read(context.Background(), keys)
+	if err != nil {
+		t.Fatalf("read: %v", err)
+	}
+	return documents
+}
+
+// idOf returns the id of the user with that username.
+func idOf(t testing.TB, s *store.Store, username string) string {
+	t.Helper()
+	return read(t, s, authz.Key{Kind: authz.KindLogin, ID: username})[0].Login
+}
+
+// userOf returns the document of the user with that username.
+func userOf(t testing.TB, s *store.Store, username string) *authz.User {
+	t.Helper()
+	return read(t, s, authz.Key{Kind: authz.KindUser, ID: idOf(t, s, username)})[0].User
+}
+
+func revisionOf(t testing.TB, s *store.Store) authz.Revision {
+	t.Helper()
+	revision, err := s.Revision(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return revision
+}
+
+func changesAfter(t testing.TB, s *store.Store, after authz.Revision) authz.Changes {
+	t.Helper()
+	changes, err := s.Changes(context.Background(), after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changes
 }

@@ -1,0 +1,132 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/directory"
+	"github.com/postern-authz/postern/internal/store"
+)
+
+func testFollowers(t *testing.T, newDSN func(testing.TB) string) {
+	ctx := context.Background()
+
+	t.Run("a follower of 8 writers misses nothing (D9)", func(t *testing.T) { testParallelWriters(t, Open(t, newDSN(t))) })
+	t.Run("too many changes at once are a reset", func(t *testing.T) {
+		s := Open(t, newDSN(t))
+		update(t, s, tool("one"))
+		var records []any
+		for i := range 1001 {
+			records = append(records, tool(fmt.Sprint(i)))
+		}
+		update(t, s, records[:1000]...)
+		if got := changesAfter(t, s, 1); got.Reset || len(got.Keys) != 1000 {
+			t.Errorf("1000: got reset %v and %d keys", got.Reset, len(got.Keys))
+		}
+		update(t, s, restricted(records)...)
+		if got := changesAfter(t, s, 2); !got.Reset || got.Head != 3 || got.Keys != nil {
+			t.Errorf("1001: got %+v, want a reset at 3", got)
+		}
+		if got := changesAfter(t, s, 3); got.Reset || got.Head != 3 || got.Keys != nil {
+			t.Errorf("afterwards: got %+v, want nothing at 3", got)
+		}
+	})
+	t.Run("a directory that went backwards is a reset", func(t *testing.T) {
+		s := Open(t, newDSN(t))
+		update(t, s, tool("one"))
+		if got := changesAfter(t, s, 2); !got.Reset || got.Head != 1 {
+			t.Errorf("got %+v, want a reset at 1", got)
+		}
+	})
+	t.Run("a follower is served while every reader is busy", func(t *testing.T) {
+		s := open(t, store.Options{DSN: newDSN(t), ReadConns: 1})
+		err := s.View(ctx, func(directory.Reader) error {
+			update(t, s, tool("one"))
+			if got := changesAfter(t, s, 0); got.Head != 1 || len(got.Keys) != 1 {
+				t.Errorf("got %+v, want one change", got)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("the log forgets the oldest and tells who needs them", func(t *testing.T) {
+		s := open(t, store.Options{DSN: newDSN(t), ChangeLog: 10})
+		for i := range 260 {
+			update(t, s, directory.Tool{ID: "t", Restricted: i%2 == 0})
+		}
+		if got := changesAfter(t, s, 245); !got.Reset {
+			t.Errorf("after what was forgotten: got %+v, want a reset", got)
+		}
+		if got := changesAfter(t, s, 246); got.Reset || len(got.Keys) != 14 {
+			t.Errorf("after what is left: got %d keys, reset %v, want 14", len(got.Keys), got.Reset)
+		}
+	})
+}
+
+func tool(id string) directory.Tool { return directory.Tool{ID: id, Name: "Tool " + id} }
+
+// restricted are the tools with their restriction changed.
+func restricted(tools []any) []any {
+	changed := make([]any, len(tools))
+	for i, record := range tools {
+		tool := record.(directory.Tool)
+		tool.Restricted = true
+		changed[i] = tool
+	}
+	return changed
+}
+
+// testParallelWriters lets writers write and a follower follow at the same time;
+// in the end it has seen, for each revision, what its writer changed.
+func testParallelWriters(t *testing.T, s *store.Store) {
+	const writers, each = 8, 25
+	var mu sync.Mutex
+	wrote := map[authz.Revision]authz.Key{}
+	var group sync.WaitGroup
+	for w := range writers {
+		group.Go(func() {
+			for i := range each {
+				record := directory.Tool{ID: fmt.Sprint("tool", w), Restricted: i%2 == 0}
+				revision, err := s.Update(context.Background(), putting(record))
+				if err != nil {
+					t.Errorf("writer %d: %v", w, err)
+					return
+				}
+				mu.Lock()
+				wrote[revision] = authz.Key{Kind: authz.KindTool, ID: record.ID}
+				mu.Unlock()
+			}
+		})
+	}
+	saw := follow(t, s, writers*each)
+	group.Wait()
+	for revision := authz.Revision(1); revision <= writers*each; revision++ {
+		if saw[revision] != wrote[revision] || saw[revision] == (authz.Key{}) {
+			t.Errorf("revision %d: saw %v, wrote %v", revision, saw[revision], wrote[revision])
+		}
+	}
+}
+
+// follow polls until the directory is at the revision.
+func follow(t *testing.T, s *store.Store, until authz.Revision) map[authz.Revision]authz.Key {
+	saw := map[authz.Revision]authz.Key{}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for at := authz.Revision(0); at < until; {
+		changes, err := s.Changes(ctx, at)
+		if err != nil {
+			t.Fatalf("follow after %d: %v", at, err)
+		}
+		for _, change := range changes.Keys {
+			saw[change.Revision] = change.Key
+		}
+		at = changes.Head
+	}
+	return saw
+}
