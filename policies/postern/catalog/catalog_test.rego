@@ -47,3 +47,29 @@ test_every_role_has_its_rule if {
 		role.realms[0] in {"customer", "operator"}
 	}
 }
+
+with_attribute(name) := {action |
+	some action, does in catalog.actions
+	does[name]
+}
+
+test_what_touches_the_whole_member if {
+	with_attribute("whole") == {
+		"member.clone", "member.update", "member.suspend", "member.delete", "member.restore",
+		"member.password.reset", "member.role.assign", "invitation.resend", "invitation.revoke",
+	}
+}
+
+test_what_only_takes_away if {
+	with_attribute("takes") == {
+		"member.suspend", "member.delete", "member.account.revoke",
+		"member.tool.revoke", "invitation.revoke",
+	}
+}
+
+test_what_else_is_special if {
+	with_attribute("operator") == {"member.restore"}
+	with_attribute("cpni") == {"call_record.view"}
+	with_attribute("tool") == {"tool.open", "tool.data.view", "tool.data.download", "tool.configure"}
+	with_attribute("grouping") == {"account_group.create", "account_group.update", "account_group.delete"}
+}

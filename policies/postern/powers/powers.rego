@@ -57,13 +57,10 @@ members := {realm: roles |
 
 # METADATA
 # description: By role, the roles that may do something, and nothing it may not do.
-includes := {role: others |
-	some role, taken in may
-	others := {other |
-		some other, theirs in may
-		theirs != set()
-		theirs - taken == set()
-	}
+includes[role] contains other if {
+	some role, _ in catalog.roles
+	some other, _ in catalog.roles
+	may[other] - may[role] == set()
 }
 
 # METADATA
