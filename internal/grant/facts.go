@@ -173,6 +173,7 @@ func (t *terms) profile(h *holder, governing int, now int64) *profile {
 	if governing != none {
 		fact.Insert(t.names.organization, m.of)
 		fact.Insert(t.names.affiliation, m.affiliation)
+		fact.Insert(t.names.role, m.role)
 	}
 	p.fact = ast.NewTerm(fact)
 	return p

@@ -44,6 +44,7 @@ type membership struct {
 	status       *ast.Term
 	of           *ast.Term // the organization
 	affiliation  *ast.Term
+	role         *ast.Term
 	// operatorRealm: in the operator organization or of an account team.
 	operatorRealm bool
 	cpni          bool
@@ -108,6 +109,7 @@ func (w *writer) membership(i int, m *authz.Membership) {
 		status:       w.terms.of(m.State),
 		of:           w.terms.of(m.Organization),
 		affiliation:  w.terms.of(m.Affiliation),
+		role:         w.terms.of(m.Role),
 		cpni:         m.CPNI,
 	}
 	added.operatorRealm = added.operator || m.Affiliation == "account_team"

@@ -201,7 +201,7 @@ func (m model) naiveProfile(id string, u user, governing int, now time.Time) obj
 	if governing >= 0 {
 		mem := u.members[governing]
 		profile["status"], profile["cpni"] = mem.state, mem.cpni
-		profile["organization"], profile["affiliation"] = mem.organization, mem.affiliation
+		profile["organization"], profile["affiliation"], profile["role"] = mem.organization, mem.affiliation, mem.role
 		for id, t := range mem.tools {
 			if alive(t.expires, now) {
 				profile["tools"].(object)[id] = float64(len(t.accounts))
