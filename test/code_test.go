@@ -22,6 +22,8 @@ func TestCode(t *testing.T) {
 			calls("os.Getenv", "os.LookupEnv", "os.Environ", "os.ExpandEnv")},
 		{"only main ends the process, so that everything else can clean up", []string{"cmd/postern"},
 			calls("os.Exit", "log.Fatal", "log.Fatalf")},
+		{"the default mux is everybody's, and profiles are on it", nil,
+			calls("http.ListenAndServe", "http.ListenAndServeTLS", "http.Serve", "http.Handle", "http.HandleFunc")},
 		{"nothing happens because a package was imported", nil, initFunctions},
 		{"fiber's parser takes forms and any media type that ends in json (trap 2)", nil, methods("BodyParser")},
 		{"who decides on time is given a clock", []string{"cmd/postern", "internal/app", "internal/decisionlog", "internal/httpserver", "internal/decisionapi", "internal/store/storetest"},
