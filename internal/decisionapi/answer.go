@@ -14,9 +14,14 @@ import (
 // errUndecided has no kind, so it tells a caller nothing but that.
 var errUndecided = errors.New("undecided")
 
-// appendBatch writes the answer to a batch (AuthZEN §7.2): an array in the order
-// of the items, and no decision beside it.
-func appendBatch(b []byte, outcomes []pdp.Outcome) []byte {
+// batchBody is the answer to a batch (AuthZEN §7.2): an array in the order of the
+// items, and no decision beside it.
+func batchBody(outcomes []pdp.Outcome) []byte {
+	size := 0
+	for _, o := range outcomes {
+		size += len(o.Decision.Context) + len(`{"decision":false,"context":},`)
+	}
+	b := make([]byte, 0, size+len(`{"evaluations":[]}`))
 	b = append(b, `{"evaluations":[`...)
 	for i, o := range outcomes {
 		if i > 0 {

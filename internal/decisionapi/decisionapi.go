@@ -100,7 +100,7 @@ func (a *api) evaluation(c *fiber.Ctx) error {
 
 // single decides the request that body is.
 func (a *api) single(c *fiber.Ctx, body object) error {
-	req, err := readRequest(body, object{}, "")
+	req, err := readRequest(body, nil, spot{})
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (a *api) evaluations(c *fiber.Ctx) error {
 		return err
 	}
 	a.logFailures(c, result)
-	return send(c, appendBatch(nil, result.Outcomes))
+	return send(c, batchBody(result.Outcomes))
 }
 
 // logFailures tells the operator what the answer to a batch does not tell the

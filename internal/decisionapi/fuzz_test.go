@@ -21,7 +21,7 @@ func FuzzEvaluation(f *testing.F) {
 		body, err := decode(raw, ijson.Limits{})
 		if err == nil {
 			var req authz.Request
-			if req, err = readRequest(body, object{}, ""); err == nil {
+			if req, err = readRequest(body, nil, spot{}); err == nil {
 				if again := reread(t, written(req)); !reflect.DeepEqual(again, req) {
 					t.Errorf("%q got %+v, and %+v when written again", raw, req, again)
 				}
@@ -101,7 +101,7 @@ func reread(t *testing.T, o object) authz.Request {
 	if err != nil {
 		t.Fatalf("%s: %v", raw, err)
 	}
-	req, err := readRequest(body, object{}, "")
+	req, err := readRequest(body, nil, spot{})
 	if err != nil {
 		t.Fatalf("%s: %v", raw, err)
 	}

@@ -58,7 +58,7 @@ func checkMediaType(sent string) error {
 // readBatch reads the items of a batch, or reports that there is none: then the
 // body is a single request (AuthZEN §7.1). An item that is wrong fails alone.
 func readBatch(body object, most int) (q pdp.Query, ok bool, err error) {
-	items, err := optional[[]any](body, "evaluations", "an array")
+	items, err := optional[[]any](body, spot{}, "evaluations", "an array")
 	if err != nil || len(items) == 0 {
 		return q, false, err
 	}
@@ -69,7 +69,7 @@ func readBatch(body object, most int) (q pdp.Query, ok bool, err error) {
 		return q, false, err
 	}
 	for _, name := range []string{"subject", "action", "resource", "context"} {
-		if _, err := optional[object](body, name, "an object"); err != nil {
+		if _, err := optional[object](body, spot{}, name, "an object"); err != nil {
 			return q, false, err // ruling A6
 		}
 	}
@@ -85,17 +85,33 @@ func readItem(i int, item any, defaults object) pdp.Item {
 	if !ok {
 		return pdp.Item{Err: invalidf("evaluations[%d] is %s: send an object", i, kind(item))}
 	}
-	req, err := readRequest(own, defaults, fmt.Sprintf("evaluations[%d].", i))
+	req, err := readRequest(own, defaults, spot{item: i + 1})
 	return pdp.Item{Request: req, Err: err}
+}
+
+// A spot is where a member is found. Its name is made only for a message.
+type spot struct {
+	item   int    // 1 for the first of a batch; 0 for the body itself
+	entity string // subject, action or resource; empty outside of them
+}
+
+func (s spot) name(member string) string {
+	if s.entity != "" {
+		member = s.entity + "." + member
+	}
+	if s.item > 0 {
+		member = fmt.Sprintf("evaluations[%d].%s", s.item-1, member)
+	}
+	return member
 }
 
 // readSemantic reads options.evaluations_semantic (AuthZEN §7.1.2.1).
 func readSemantic(body object) (pdp.Semantic, error) {
-	options, err := optional[object](body, "options", "an object")
+	options, err := optional[object](body, spot{}, "options", "an object")
 	if err != nil {
 		return 0, err
 	}
-	name, err := optional[string](options, "evaluations_semantic", "a string")
+	name, err := optional[string](options, spot{entity: "options"}, "evaluations_semantic", "a string")
 	if err != nil {
 		return 0, err
 	}
@@ -112,7 +128,7 @@ func readSemantic(body object) (pdp.Semantic, error) {
 
 // readRequest reads one request. A member it lacks is taken whole from the
 // defaults, and one it has replaces the default whole (requirement 19).
-func readRequest(own, defaults object, at string) (req authz.Request, err error) {
+func readRequest(own, defaults object, at spot) (req authz.Request, err error) {
 	if req.Subject.Type, req.Subject.ID, req.Subject.Properties, err = readThing(own, defaults, at, "subject"); err != nil {
 		return authz.Request{}, err
 	}
@@ -129,90 +145,84 @@ func readRequest(own, defaults object, at string) (req authz.Request, err error)
 }
 
 // readThing reads a subject or a resource: type, id, properties.
-func readThing(own, defaults object, at, name string) (typ, id string, properties authz.Properties, err error) {
-	thing, path, err := entity(own, defaults, at, name)
+func readThing(own, defaults object, at spot, name string) (typ, id string, properties authz.Properties, err error) {
+	thing, at, err := readEntity(own, defaults, at, name)
 	if err != nil {
 		return "", "", nil, err
 	}
-	if typ, err = required(thing, path, "type"); err != nil {
+	if typ, err = readString(thing, at, "type"); err != nil {
 		return "", "", nil, err
 	}
-	if id, err = required(thing, path, "id"); err != nil {
+	if id, err = readString(thing, at, "id"); err != nil {
 		return "", "", nil, err
 	}
-	properties, err = optionalIn(thing, path, "properties")
+	properties, err = optional[object](thing, at, "properties", "an object")
 	return typ, id, properties, err
 }
 
-func readAction(own, defaults object, at string) (action authz.Action, err error) {
-	thing, path, err := entity(own, defaults, at, "action")
+func readAction(own, defaults object, at spot) (action authz.Action, err error) {
+	thing, at, err := readEntity(own, defaults, at, "action")
 	if err != nil {
 		return authz.Action{}, err
 	}
-	if action.Name, err = required(thing, path, "name"); err != nil {
+	if action.Name, err = readString(thing, at, "name"); err != nil {
 		return authz.Action{}, err
 	}
-	action.Properties, err = optionalIn(thing, path, "properties")
+	action.Properties, err = optional[object](thing, at, "properties", "an object")
 	return action, err
 }
 
 // readContext takes null as absent (ruling A3), so that the default counts.
-func readContext(own, defaults object, at string) (authz.Properties, error) {
+func readContext(own, defaults object, at spot) (authz.Properties, error) {
 	if own["context"] == nil {
-		return optionalIn(defaults, "", "context")
+		own, at = defaults, spot{}
 	}
-	return optionalIn(own, at, "context")
+	return optional[object](own, at, "context", "an object")
 }
 
-// entity finds a member that a request has to have, and what to call it.
-func entity(own, defaults object, at, name string) (thing object, path string, err error) {
-	path = at + name
+// readEntity finds a member that every request has to have, in the request or in
+// the defaults, and says where its own members are.
+func readEntity(own, defaults object, at spot, name string) (object, spot, error) {
 	v, ok := own[name]
 	if !ok {
 		if v, ok = defaults[name]; ok {
-			path = name
+			at = spot{}
 		}
 	}
 	if v == nil {
-		return nil, path, invalidf("%s is missing: send an object", path)
+		return nil, at, invalidf("%s is missing: send an object", at.name(name))
 	}
-	if thing, ok = v.(object); !ok {
-		return nil, path, invalidf("%s is %s: send an object", path, kind(v))
+	thing, ok := v.(object)
+	if !ok {
+		return nil, at, invalidf("%s is %s: send an object", at.name(name), kind(v))
 	}
-	return thing, path + ".", nil
+	at.entity = name
+	return thing, at, nil
 }
 
-// required reads a string that has to be there. It may be empty (ruling A9).
-func required(thing object, path, name string) (string, error) {
+// readString reads a string that has to be there. It may be empty (ruling A9).
+func readString(thing object, at spot, name string) (string, error) {
 	v := thing[name]
-	s, ok := v.(string)
 	if v == nil {
-		return "", invalidf("%s%s is missing: send a string", path, name)
+		return "", invalidf("%s is missing: send a string", at.name(name))
 	}
+	s, ok := v.(string)
 	if !ok {
-		return "", invalidf("%s%s is %s: send a string", path, name, kind(v))
+		return "", invalidf("%s is %s: send a string", at.name(name), kind(v))
 	}
 	return s, nil
 }
 
-func optionalIn(thing object, path, name string) (object, error) {
-	v, err := optional[object](thing, name, "an object")
-	if err != nil && path != "" {
-		return nil, invalidf("%s%s is %s: send an object or leave it out", path, name, kind(thing[name]))
-	}
-	return v, err
-}
-
 // optional reads a member that may be absent or null, which is the same
 // (ruling A3).
-func optional[T object | []any | string](thing object, name, want string) (v T, err error) {
+func optional[T object | []any | string](thing object, at spot, name, want string) (v T, err error) {
 	sent := thing[name]
 	if sent == nil {
 		return v, nil
 	}
 	v, ok := sent.(T)
 	if !ok {
-		return v, invalidf("%s is %s: send %s or leave it out", name, kind(sent), want)
+		return v, invalidf("%s is %s: send %s or leave it out", at.name(name), kind(sent), want)
 	}
 	return v, nil
 }

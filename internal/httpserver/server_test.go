@@ -614,3 +614,14 @@ func TestCheckExposure(t *testing.T) {
 		}
 	}
 }
+
+// TestARefusalArrivesWhole sends a body that nobody reads. Closing the
+// connection on it at once would reset it, and with it the answer.
+func TestARefusalArrivesWhole(t *testing.T) {
+	server := serve(t, Options{MaxBody: 1000}, echo)
+	body := strings.Repeat("x", 900_000)
+	got := responses(t, server.raw(t, fmt.Sprintf("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)))
+	if len(got) != 1 || got[0].StatusCode != 413 {
+		t.Errorf("got %v, want one 413", got)
+	}
+}
