@@ -97,8 +97,8 @@ type conn struct {
 
 // What a client may go on sending while its connection is closed.
 const (
-	lingerTime  = 500 * time.Millisecond
-	lingerBytes = 1 << 20
+	lingerTime  = 2 * time.Second
+	lingerBytes = 8 << 20
 )
 
 // Close closes the connection. After an answer that came before the end of the
