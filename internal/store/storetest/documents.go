@@ -10,7 +10,8 @@ import (
 )
 
 func testDocuments(t *testing.T, newDSN func(testing.TB) string) {
-	s := Open(t, newDSN(t))
+	dsn := newDSN(t)
+	s := Open(t, dsn)
 	update(t, s, portal()...)
 	acme := func(p authz.Place) authz.Document {
 		p.Organization, p.OrganizationKind = "acme", "customer"
@@ -104,6 +105,18 @@ func testDocuments(t *testing.T, newDSN func(testing.TB) string) {
 		}
 		if got := userOf(t, s, "noc"); got.Removed || got.Memberships[0].State != "removed" {
 			t.Errorf("the membership: got %+v, want it removed", got)
+		}
+	})
+	t.Run("an invitation of a known user, or one in whose place another was accepted, is in no document (R50, R54)", func(t *testing.T) {
+		for _, state := range []string{"invited", "superseded"} {
+			statement := `UPDATE memberships SET state = '` + state + `', user_id = (SELECT id FROM users WHERE username_key = 'otto'), login_key = 'otto'
+				WHERE temporary_username = 'tmp-7KQ2'`
+			if _, err := rawOpen(t, dsn).Exec(statement); err != nil {
+				t.Fatal(err)
+			}
+			if got := userOf(t, s, "otto").Memberships; len(got) != 1 || got[0].Organization != "carrier" {
+				t.Errorf("%s: got %+v, want the membership in carrier only", state, got)
+			}
 		}
 	})
 }

@@ -163,6 +163,22 @@ func testRecords(t *testing.T, newDSN func(testing.TB) string) {
 			t.Errorf("got %+v, want grants %v and a tool without accounts", m, want)
 		}
 	})
+	t.Run("granting and revoking in one update", func(t *testing.T) {
+		s := Open(t, newDSN(t))
+		update(t, s, portal()...)
+		update(t, s,
+			directory.GrantRecord{Organization: "acme", User: "dana", Tool: "wan", Revoked: true},
+			directory.GrantRecord{Organization: "acme", User: "dana", AccountGroup: "empty", GrantedBy: "user"},
+			directory.GrantRecord{Organization: "acme", User: "dana", AccountGroup: "lines", Revoked: true},
+			directory.GrantRecord{Organization: "acme", User: "dana", Account: "s1", Revoked: true},
+			directory.GrantRecord{Organization: "acme", User: "dana", Account: "b1", GrantedBy: "user"},
+			directory.GrantRecord{Organization: "acme", User: "nobody", Account: "b1", Revoked: true})
+		m := userOf(t, s, "dana").Memberships[0]
+		want := []authz.Grant{{Scope: "account:b1"}, {Scope: "account:k1"}, {Scope: "account_group:empty"}, {Scope: "company:east"}}
+		if !reflect.DeepEqual(m.Grants, want) || len(m.Tools) != 1 || m.Tools[0].ID != "ddos" {
+			t.Errorf("got %+v, want grants %v and the tool ddos", m, want)
+		}
+	})
 	t.Run("an id made by the store is a user's or a membership's", func(t *testing.T) {
 		s := Open(t, newDSN(t))
 		update(t, s, portal()...)
