@@ -112,7 +112,7 @@ forbids contains forbid if {
 	some forbid in reason.each(forbidden, rego.metadata.rule())
 }
 
-# a role that permits this may also see what is financial
+# a role that permits this may see what is financial
 sees_money if {
 	able := powers.actions["billing_account.view"].able[input.facts.user.realm]
 	some permit in permits
@@ -193,8 +193,9 @@ elsewhere contains role if {
 # title: Hide everything financial
 # labels: {rule: access.redact}
 obligations contains {"id": "redact", "what": "financial"} if {
-	powers.actions[input.action.name].blind
-	not sees_money
+	blind := powers.actions[input.action.name].blind
+	blind != set()
+	{permit.role | some permit in permits} - blind == set()
 }
 
 # METADATA

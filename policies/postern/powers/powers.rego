@@ -26,8 +26,8 @@ may[role] contains action if {
 #   Every action with its attributes, and
 #   able: by realm of the user the roles that may take it, each with the portals
 #   it is bound to; no portal means that it counts in all of them;
-#   blind: whether one of these roles may not see money.
-actions[name] := object.union(does, {"able": able, "blind": blind}) if {
+#   blind: those of these roles that may not see money.
+actions[name] := object.union(object.remove(does, ["able", "blind"]), {"able": able, "blind": blind}) if {
 	some name, does in catalog.actions
 	able := {realm: there |
 		some realm, roles in members
@@ -42,7 +42,7 @@ actions[name] := object.union(does, {"able": able, "blind": blind}) if {
 	blind := {role |
 		some role in object.keys(able[_])
 		not may[role]["billing_account.view"]
-	} != set()
+	}
 }
 
 members := {realm: roles |
