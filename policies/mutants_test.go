@@ -1,6 +1,7 @@
 package policies_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -75,16 +76,21 @@ func (l *layer) fails(b *testing.B, m mutant, runs func(string) bool) bool {
 		delete(modules, file)
 	}
 	modules[m.file] = m.module.Copy()
-	store := l.store()
-	txn := storage.NewTransactionOrDie(b.Context(), store)
-	defer store.Abort(b.Context(), txn)
-	results, err := tester.NewRunner().SetStore(store).SetModules(modules).RunTests(b.Context(), txn)
+	store, ctx := l.store(), b.Context()
+	txn := storage.NewTransactionOrDie(ctx, store)
+	defer store.Abort(ctx, txn)
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	results, err := tester.NewRunner().SetStore(store).SetModules(modules).RunTests(running, txn)
 	if err != nil {
 		return true
 	}
 	failed := false
 	for r := range results {
-		failed = failed || some && !r.Pass()
+		if some && !r.Pass() && !failed {
+			failed = true
+			stop() // one failure is enough
+		}
 	}
 	return failed
 }

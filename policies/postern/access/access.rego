@@ -68,7 +68,11 @@ permits contains {"rule": "access.tool", "tool": tools.named, "role": role, "sco
 # METADATA
 # title: An overlay permits it
 # labels: {rule: access.custom.permit}
-permits contains permit if some permit in data.custom.permits
+# description: It speaks for itself and for no role or rule of the core.
+permits contains object.remove(permit, ["role"]) if {
+	some permit in data.custom.permits
+	startswith(permit.rule, "custom.")
+}
 
 # METADATA
 # title: The user may not see customer proprietary network information

@@ -448,6 +448,23 @@ test_an_overlay_permits_without_a_role if {
 	}}
 }
 
+test_an_overlay_permits_in_its_own_name[name] if {
+	nobody := but(ask("regular", "service.view"), {"facts": {"grants": []}})
+	some name, permit in {
+		"a rule of the core": {"rule": "access.role", "role": "regular", "scope": "account:a1"},
+		"no rule": {"text": "Why not"},
+		"no reason": "custom.all",
+	}
+
+	not access.allow with input as nobody with data.custom as {"permits": {permit}}
+}
+
+test_an_overlay_permits_in_no_role if {
+	billing := but(ask("support", "account.view"), {"facts": {"account": {"kind": "billing"}}})
+	overlay := {"permits": {{"rule": "custom.all", "role": "read_only"}}}
+	not access.allow with input as billing with data.custom as overlay
+}
+
 test_what_the_core_forbids_no_overlay_permits[name] if {
 	view := ask("primary_contact", "service.view")
 	some name, request in {
