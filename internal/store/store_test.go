@@ -3,6 +3,7 @@ package store_test
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -114,6 +115,39 @@ func TestWritersWaitForAnotherProcessAndThenGiveUp(t *testing.T) {
 	})
 	if err := errors.Join(err, put(other)); err != nil {
 		t.Errorf("afterwards: got %v", err)
+	}
+}
+
+// The engines order and compare text alike only if PostgreSQL does so by bytes,
+// whatever the database's own collation is.
+func TestPostgreSQLComparesBytes(t *testing.T) {
+	dsn := postgres.DSN(t)
+	storetest.Open(t, dsn)
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // it only read
+	rows, err := db.Query(`
+		SELECT table_name || '.' || column_name, collation_name IS NOT DISTINCT FROM 'C' FROM information_schema.columns
+		WHERE table_schema = 'public' AND data_type = 'text'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close() //nolint:errcheck // Err below says the same
+	columns := 0
+	for ; rows.Next(); columns++ {
+		var column string
+		var bytewise bool
+		if err := rows.Scan(&column, &bytewise); err != nil {
+			t.Fatal(err)
+		}
+		if !bytewise {
+			t.Errorf("%s: want COLLATE \"C\"", column)
+		}
+	}
+	if err := rows.Err(); err != nil || columns < 50 {
+		t.Errorf("columns: got %d, %v, want those of the whole schema", columns, err)
 	}
 }
 

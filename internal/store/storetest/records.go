@@ -187,6 +187,21 @@ func testRecords(t *testing.T, newDSN func(testing.TB) string) {
 			t.Error(err)
 		}
 	})
+	t.Run("a view within an update shows the state before it", func(t *testing.T) {
+		s := Open(t, newDSN(t))
+		update(t, s, portal()...)
+		before := all(t, s)
+		_, err := s.Update(ctx, func(tx directory.Tx) error {
+			err := putting(many(1000)...)(tx)
+			if got := all(t, s); !reflect.DeepEqual(got, before) {
+				t.Errorf("got %d records, want %d", len(got), len(before))
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("reading ends with the reader's error", func(t *testing.T) {
 		s := Open(t, newDSN(t))
 		update(t, s, portal()...)
