@@ -126,7 +126,7 @@ const placeOfA1 = `["account:a1","contract:k1+delivery:d1","account:k1","account
 func TestFacts(t *testing.T) {
 	p, stop := follow(t, grant.Options{Source: newSource(carrier()), Now: clock})
 	defer stop()
-	regular := `{"id":"u-regular","kind":"personal","status":"active","realm":"customer","organization":"acme","affiliation":"customer","role":"regular","role":"regular",` +
+	regular := `{"id":"u-regular","kind":"personal","status":"active","realm":"customer","organization":"acme","affiliation":"customer","role":"regular",` +
 		`"cpni":false,"mfa":false,"tools":{"wan_analysis":2,"empty_tool":0}}`
 	a1 := resource("account", "a1", nil)
 	for _, c := range []struct {
@@ -150,23 +150,23 @@ func TestFacts(t *testing.T) {
 			"grants": "[]", "user": `{"id":"u-primary","kind":"personal","status":"active","realm":"customer","cpni":false,"mfa":true,"tools":{}}`}},
 		{"Operator staff count with every customer.", ask("user", "u-staff", resource("account", "g1", nil)), map[string]string{
 			"grants": `[{"role":"operator_support","scope":"realm:customer"}]`,
-			"user":   `{"id":"u-staff","kind":"personal","status":"active","realm":"operator","organization":"carrier","affiliation":"customer","role":"operator_support","role":"operator_support","cpni":false,"mfa":false,"tools":{}}`}},
+			"user":   `{"id":"u-staff","kind":"personal","status":"active","realm":"operator","organization":"carrier","affiliation":"customer","role":"operator_support","cpni":false,"mfa":false,"tools":{}}`}},
 		{"Operator staff have no grants in the operator's own organization.", ask("user", "u-staff", resource("account", "o1", nil)), map[string]string{
 			"grants": "[]", "place": `["account:o1","company:carrier-own","organization:carrier","realm:operator"]`}},
 		{"The membership in the place's organization governs, and its grants count whatever its state.", ask("user", "u-staff", a1), map[string]string{
 			"grants": `[{"role":"administrator","scope":"account:a1"},{"role":"operator_support","scope":"realm:customer"}]`,
-			"user":   `{"id":"u-staff","kind":"personal","status":"suspended","realm":"operator","organization":"acme","affiliation":"account_team","role":"administrator","role":"administrator","cpni":false,"mfa":false,"tools":{}}`}},
+			"user":   `{"id":"u-staff","kind":"personal","status":"suspended","realm":"operator","organization":"acme","affiliation":"account_team","role":"administrator","cpni":false,"mfa":false,"tools":{}}`}},
 		{"Suspended staff are suspended everywhere.", ask("user", "u-exstaff", a1), map[string]string{
-			"user": `{"id":"u-exstaff","kind":"personal","status":"suspended","realm":"operator","organization":"carrier","affiliation":"customer","role":"operator_admin","role":"operator_admin","cpni":false,"mfa":false,"tools":{}}`}},
+			"user": `{"id":"u-exstaff","kind":"personal","status":"suspended","realm":"operator","organization":"carrier","affiliation":"customer","role":"operator_admin","cpni":false,"mfa":false,"tools":{}}`}},
 		{"An account team is of the operator's realm (R7).", ask("user", "u-team", a1), map[string]string{
-			"user":   `{"id":"u-team","kind":"personal","status":"active","realm":"operator","organization":"acme","affiliation":"account_team","role":"administrator","role":"administrator","cpni":false,"mfa":false,"tools":{}}`,
+			"user":   `{"id":"u-team","kind":"personal","status":"active","realm":"operator","organization":"acme","affiliation":"account_team","role":"administrator","cpni":false,"mfa":false,"tools":{}}`,
 			"grants": `[{"role":"administrator","scope":"account:a1"}]`}},
 		{"A removed user is removed whatever the membership says (R80).", ask("user", "u-removed", a1), map[string]string{
-			"user": `{"id":"u-removed","kind":"group","status":"removed","realm":"customer","organization":"acme","affiliation":"customer","role":"regular","role":"regular","cpni":false,"mfa":false,"tools":{}}`}},
+			"user": `{"id":"u-removed","kind":"group","status":"removed","realm":"customer","organization":"acme","affiliation":"customer","role":"regular","cpni":false,"mfa":false,"tools":{}}`}},
 		{"A removed membership governs its organization.", ask("user", "u-two", a1), map[string]string{
-			"user": `{"id":"u-two","kind":"personal","status":"removed","realm":"customer","organization":"acme","affiliation":"customer","role":"regular","role":"regular","cpni":false,"mfa":false,"tools":{}}`}},
+			"user": `{"id":"u-two","kind":"personal","status":"removed","realm":"customer","organization":"acme","affiliation":"customer","role":"regular","cpni":false,"mfa":false,"tools":{}}`}},
 		{"Without a place the first active membership governs.", ask("user", "u-two", resource("invoice", "i", nil)), map[string]string{
-			"user": `{"id":"u-two","kind":"personal","status":"active","realm":"customer","organization":"globex","affiliation":"customer","role":"sales","role":"sales","cpni":true,"mfa":false,"tools":{"wan_analysis":1}}`}},
+			"user": `{"id":"u-two","kind":"personal","status":"active","realm":"customer","organization":"globex","affiliation":"customer","role":"sales","cpni":true,"mfa":false,"tools":{"wan_analysis":1}}`}},
 		{"A user without memberships is active and has nothing.", ask("user", "u-bare", a1), map[string]string{
 			"user": `{"id":"u-bare","kind":"personal","status":"active","realm":"customer","cpni":false,"mfa":false,"tools":{}}`, "grants": "[]"}},
 

@@ -142,13 +142,27 @@ func ahead(atLeast, head authz.Revision) error {
 // await has the change log looked at until it was followed up to a revision,
 // and reports whether it was, within patience and ctx.
 func (p *PIP) await(ctx context.Context, revision authz.Revision) bool {
+	return p.awaitThat(ctx, func() bool { return p.head >= revision })
+}
+
+// awaitLook waits for a look at the change log that begins now or later.
+func (p *PIP) awaitLook(ctx context.Context) {
+	p.mu.RLock()
+	begun := p.begun
+	p.mu.RUnlock()
+	p.awaitThat(ctx, func() bool { return p.ended > begun })
+}
+
+// awaitThat has the change log looked at until something is so. It asks under
+// the lock.
+func (p *PIP) awaitThat(ctx context.Context, so func() bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for try := 0; ; try++ {
 		p.mu.RLock()
-		head, polled := p.head, p.polled
+		done, polled := so(), p.polled
 		p.mu.RUnlock()
-		if head >= revision {
+		if done {
 			return true
 		}
 		if !p.again(ctx, polled, try) {
@@ -172,19 +186,14 @@ func (p *PIP) again(ctx context.Context, polled <-chan struct{}, try int) bool {
 			return false
 		}
 	}
-	p.wakeFollower()
+	select {
+	case p.poke <- struct{}{}:
+	default: // it will look anyway
+	}
 	select {
 	case <-polled:
 		return true
 	case <-ctx.Done():
 		return false
-	}
-}
-
-// wakeFollower has the change log looked at without waiting for the interval.
-func (p *PIP) wakeFollower() {
-	select {
-	case p.poke <- struct{}{}:
-	default: // it will be already
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
@@ -240,6 +241,41 @@ func TestALostStateThatOnlyAReadSawIsNoticed(t *testing.T) {
 	})
 }
 
+// A read that finds less than the follower has seen is not mixed with what is
+// cached, but shows the follower what happened.
+func TestAReadOfALesserRevisionIsNotMixedIn(t *testing.T) {
+	bubble(t, grant.Options{PollInterval: time.Hour, MaxStaleness: time.Hour}, func(t *testing.T, s *source, p *grant.PIP) {
+		s.write(demoted("u-primary"))
+		mustGather(t, p, []authz.Request{ask("user", "u-primary", authz.Resource{})}, s.write(demoted("u-primary")))
+		s.restore(0)
+		s.write(demoted("u-regular"))
+		s.set(func() { s.before = 100 * time.Millisecond })
+		one := []authz.Request{ask("user", "u-regular", authz.Resource{})}
+		var both sync.WaitGroup
+		for _, after := range []time.Duration{0, 150 * time.Millisecond} { // the second while the follower looks
+			both.Go(func() {
+				time.Sleep(after)
+				facts, revision := mustGather(t, p, one, 0)
+				if want := text(demoted("u-regular").naive(one[0], time.Now())); revision != 1 || text(facts) != want {
+					t.Errorf("after %s: got %s at revision %d, want %s at 1", after, text(facts), revision, want)
+				}
+			})
+		}
+		both.Wait()
+	})
+}
+
+func TestALesserRevisionIsNotReadThrough(t *testing.T) {
+	bubble(t, grant.Options{}, func(t *testing.T, s *source, p *grant.PIP) {
+		mustGather(t, p, rita, s.write(demoted("u-regular")))
+		s.set(func() { s.changesErr = errCut })
+		time.Sleep(6 * time.Second)
+		s.restore(0)
+		_, _, err := p.Gather(t.Context(), rita, 0)
+		wantError(t, err, authz.ErrUnavailable, "the directory is at revision 0 and was at 1 before")
+	})
+}
+
 func TestAResetDropsEverything(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	bubble(t, grant.Options{Registerer: registry}, func(t *testing.T, s *source, p *grant.PIP) {
@@ -464,6 +500,18 @@ func TestMetrics(t *testing.T) {
 	})
 }
 
+// patiently gathers again while that is unavailable: on a machine with much to
+// do a look at the change log takes longer than a request waits.
+func patiently(t *testing.T, p *grant.PIP, requests []authz.Request, atLeast authz.Revision) (values []ast.Value, revision authz.Revision, err error) {
+	for range 100 {
+		values, revision, err = p.Gather(t.Context(), requests, atLeast)
+		if !errors.Is(err, authz.ErrUnavailable) {
+			break
+		}
+	}
+	return values, revision, err
+}
+
 // TestReadersAndWriters has them run side by side in real time: whoever read
 // what it wrote sees it, and every answer is true at its revision.
 func TestReadersAndWriters(t *testing.T) {
@@ -490,7 +538,7 @@ func TestReadersAndWriters(t *testing.T) {
 					m.users["u-regular"] = user{kind: fmt.Sprint(n, " ", i)}
 					token = write(m)
 				}
-				values, revision, err := p.Gather(t.Context(), asked, token)
+				values, revision, err := patiently(t, p, asked, token)
 				if err != nil || revision < token {
 					t.Errorf("got revision %d, error %v, want at least %d", revision, err, token)
 					return

@@ -48,6 +48,9 @@ func (p *PIP) load(ctx context.Context, missing []authz.Key) error {
 		if l.err != nil {
 			return l.err
 		}
+		if l.asOf < l.high {
+			p.awaitLook(ctx) // it must see that the directory went backwards
+		}
 		asOf = max(asOf, l.asOf)
 	}
 	p.await(ctx, asOf) // if it does not get there the next look will tell
@@ -160,9 +163,6 @@ func unavailable(err error) error {
 func (p *PIP) keep(l *load, entries []*entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l.asOf < l.high {
-		p.wakeFollower()
-	}
 	if l.epoch != p.epoch || l.asOf < l.high {
 		return
 	}

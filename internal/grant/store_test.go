@@ -33,12 +33,12 @@ func TestTheStoreTellsEverythingThatChanged(t *testing.T) {
 			continue
 		}
 		written++
-		got, revision, err := warm.Gather(t.Context(), asked, token)
+		got, revision, err := patiently(t, warm, asked, token)
 		if err != nil || revision != token {
 			t.Fatalf("after %s: got revision %d, error %v, want %d", what, revision, err, token)
 		}
 		cold, done := follow(t, grant.Options{Source: s})
-		want, _, err := cold.Gather(t.Context(), asked, token)
+		want, _, err := patiently(t, cold, asked, token)
 		done()
 		if err != nil {
 			t.Fatal(err)
