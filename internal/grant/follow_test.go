@@ -302,8 +302,8 @@ func TestAHerdReadsOnce(t *testing.T) {
 			})
 		}
 		herd.Wait()
-		if s.reads != 1 {
-			t.Errorf("got %d reads for 500 requests, want 1", s.reads)
+		if n := s.count(); n != 1 {
+			t.Errorf("got %d reads for 500 requests, want 1", n)
 		}
 	})
 }
@@ -319,8 +319,8 @@ func TestAReadOutlivesTheRequestThatBeganIt(t *testing.T) {
 		time.Sleep(4 * time.Second)
 		s.set(func() { s.before = 0 })
 		mustGather(t, p, huge, 0)
-		if s.reads != 1 {
-			t.Errorf("got %d reads, want the one of the request that gave up", s.reads)
+		if n := s.count(); n != 1 {
+			t.Errorf("got %d reads, want the one of the request that gave up", n)
 		}
 	})
 }
@@ -333,8 +333,8 @@ func TestWhatIsUnknownIsRememberedUntilItComesIntoBeing(t *testing.T) {
 				t.Fatalf("got user %s, want none", text(facts["user"]))
 			}
 		}
-		if s.reads != 1 {
-			t.Errorf("got %d reads, want 1", s.reads)
+		if n := s.count(); n != 1 {
+			t.Errorf("got %d reads, want 1", n)
 		}
 		if facts, _ := mustGather(t, p, stranger, s.write(demoted("u-new"))); facts["user"] == nil {
 			t.Error("got no user after it came into being")
@@ -355,8 +355,8 @@ func TestTooManyReadsAreRefused(t *testing.T) {
 		synctest.Wait()
 		_, _, err := p.Gather(t.Context(), rita, 0)
 		wantError(t, err, authz.ErrUnavailable, "1024 reads of the directory are under way already")
-		if s.reads != 32 {
-			t.Errorf("got %d reads at once, want 32", s.reads)
+		if n := s.count(); n != 32 {
+			t.Errorf("got %d reads at once, want 32", n)
 		}
 		failed.Wait()
 	})

@@ -89,6 +89,13 @@ func (s *source) head() authz.Revision {
 	return authz.Revision(len(s.states) - 1)
 }
 
+// count is how many reads there were.
+func (s *source) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reads
+}
+
 // wait is how a call behaves on the way to the directory.
 func (s *source) wait(ctx context.Context, err error) (after time.Duration, _ error) {
 	s.mu.Lock()
