@@ -74,8 +74,9 @@ func sqlitePool(path string, conns int, settings ...string) (*sql.DB, error) {
 		"_foreign_keys": {"1"},
 		"_synchronous":  {"FULL"},
 		"_dqs":          {"0"},
-		// Sorting never needs a temporary file: a container may have no place for one.
-		"_pragma": {"temp_store(MEMORY)", "cache_size(-16000)"},
+		// Sorting never needs a temporary file: a container may have no place for
+		// one. The log of a large import is cut back to 64 MB once it is in the file.
+		"_pragma": {"temp_store(MEMORY)", "cache_size(-16000)", "journal_size_limit(67108864)"},
 	}
 	for i := 0; i < len(settings); i += 2 {
 		query.Set(settings[i], settings[i+1])
