@@ -105,7 +105,7 @@ func run(ctx context.Context, o options) error {
 	return nil
 }
 
-// start builds and starts the three servers on free loopback ports.
+// start builds and starts the servers on free loopback ports.
 func start(ctx context.Context, dir string, work *workload) (servers []*server, stop func(), err error) {
 	var running []*server
 	stop = func() {
@@ -127,12 +127,17 @@ func start(ctx context.Context, dir string, work *workload) (servers []*server, 
 		return nil, stop, err
 	}
 	running = append(running, bare)
-	opa, err := startOPA(ctx, dir, bodies)
-	if err != nil {
+	if err := installOPA(ctx, dir); err != nil {
 		return nil, stop, err
 	}
-	running = append(running, opa)
-	return []*server{bare, postern, opa}, stop, nil
+	for _, folded := range []bool{false, true} {
+		opa, err := startOPA(ctx, dir, bodies, folded)
+		if err != nil {
+			return nil, stop, err
+		}
+		running = append(running, opa)
+	}
+	return []*server{bare, postern, running[2], running[3]}, stop, nil
 }
 
 // agree asks every server but the bare one every request once: a server that

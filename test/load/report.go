@@ -23,18 +23,16 @@ func report(w io.Writer, servers []*server, rounds map[string][]sample) {
 			int(median(got, func(s sample) float64 { return float64(s.p99 / time.Microsecond) })),
 			mid, low, high)
 	}
-	low, mid, high := ratios(rounds["OPA server"], rounds["Postern"])
-	fmt.Fprintf(w, "\nOPA's server uses %.2f times the CPU of Postern for one decision (min %.2f, max %.2f of the rounds).\n", mid, low, high)
-	low, mid, high = rates(rounds["Postern"], rounds["OPA server"])
-	fmt.Fprintf(w, "Postern answers %.2f times the requests of OPA's server in the same time (min %.2f, max %.2f).\n", mid, low, high)
+	for _, s := range servers[2:] {
+		low, mid, high := ratios(rounds[s.name], rounds["Postern"])
+		fmt.Fprintf(w, "\n%s: %.2f times the CPU of Postern for one decision (%.2f - %.2f)", s.name, mid, low, high)
+		low, mid, high = spread(rounds["Postern"], rounds[s.name], func(s sample) float64 { return s.rate })
+		fmt.Fprintf(w, "; Postern answers %.2f times as many in the same time (%.2f - %.2f).\n", mid, low, high)
+	}
 }
 
 func ratios(a, b []sample) (low, mid, high float64) {
 	return spread(a, b, func(s sample) float64 { return float64(s.cpu) })
-}
-
-func rates(a, b []sample) (low, mid, high float64) {
-	return spread(a, b, func(s sample) float64 { return s.rate })
 }
 
 func spread(a, b []sample, of func(sample) float64) (low, mid, high float64) {

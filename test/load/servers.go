@@ -117,23 +117,35 @@ func serveBare(addr, answer string) error {
 	return app.Listen(addr)
 }
 
+// installOPA builds OPA's command from its module.
+func installOPA(ctx context.Context, dir string) error {
+	return command(ctx, []string{"GOBIN=" + dir}, "go", "install", "github.com/open-policy-agent/opa@"+opaVersion)
+}
+
 // startOPA serves the embedded policy from OPA's own server, as quiet as it can
-// be. It is asked with the facts in the input, so it looks nothing up.
-func startOPA(ctx context.Context, dir string, bodies []string) (*server, error) {
-	env := []string{"GOBIN=" + dir, "GOFLAGS=-mod=mod"}
-	if err := command(ctx, env, "go", "install", "github.com/open-policy-agent/opa@"+opaVersion); err != nil {
+// be. It is asked with the facts in the input, so it looks nothing up. Folded,
+// it also has nothing to work out that does not depend on the input.
+func startOPA(ctx context.Context, dir string, bodies []string, folded bool) (*server, error) {
+	name := "OPA server"
+	if folded {
+		name = "OPA server, folded policy"
+	}
+	copied := filepath.Join(dir, name)
+	if err := os.CopyFS(copied, policies.FS); err != nil {
 		return nil, err
 	}
-	bundle := filepath.Join(dir, "bundle")
-	if err := os.CopyFS(bundle, policies.FS); err != nil {
-		return nil, err
+	if folded {
+		if err := foldPowers(ctx, copied); err != nil {
+			return nil, err
+		}
 	}
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
-	s := &server{name: "OPA server", addr: addr, path: "/v1/data/postern/access/decision", bodies: bodies, verdict: resultOf}
-	return s, s.run(nil, filepath.Join(dir, "opa"), "run", "--server", "--addr", addr, "--log-level", "error", "--disable-telemetry", "--bundle", bundle)
+	s := &server{name: name, addr: addr, path: "/v1/data/postern/access/decision", bodies: bodies, verdict: resultOf}
+	return s, s.run(nil, filepath.Join(dir, "opa"), "run", "--server", "--addr", addr,
+		"--log-level", "error", "--skip-version-check", "--bundle", copied)
 }
 
 // run starts the server pinned to the first processor and waits for its port.
