@@ -27,10 +27,7 @@ decision := {"decision": true, "context": {"reasons": permits}} if {
 	allow
 } else := {"decision": false, "context": {"reasons": refusals}}
 
-default allow := false
-
 # METADATA
-# scope: rule
 # description: What is missing of these, lacks tells.
 allow if {
 	input.facts.user.status == "active"

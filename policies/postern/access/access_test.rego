@@ -338,6 +338,12 @@ test_the_list_of_a_tool_is_its_own if {
 	rules(decided(but(listed, {"facts": {"user": {"status": "suspended"}}}))) == {"access.inactive"}
 }
 
+test_a_tool_nobody_knows_is_not_held if {
+	unknown := but(without(in_tool("regular", "tool.data.view", ["account:a1"]), "/facts/tool"), {"facts": {"grants": [{"tool": "wan_analysis", "scope": "account:a1"}]}})
+	access.permits == set() with input as unknown
+	rules(decided(unknown)) == {"access.unknown_tool", "access.out_of_scope"}
+}
+
 test_what_is_done_in_a_tool_needs_one[name] if {
 	some name, context in {"false": {"tool": false}, "no context": {}}
 	request := but(without(ask("primary_contact", "tool.data.view"), "/context"), {"context": context})
@@ -446,6 +452,24 @@ test_an_overlay_permits_without_a_role if {
 		"reasons": {{"rule": "custom.all"}},
 		"obligations": {{"id": "redact", "what": "financial"}},
 	}}
+}
+
+test_an_overlay_permits_what_shows_no_money if {
+	nobody := but(ask("regular", "service.create"), {"facts": {"grants": []}})
+	decision := access.decision with input as nobody with data.custom as everything
+	decision == {"decision": true, "context": {"reasons": {{"rule": "custom.all"}}}}
+}
+
+test_what_is_permitted_and_forbidden_is_only_forbidden if {
+	records := ask("regular", "call_record.view")
+	nobody := but(records, {"facts": {"grants": []}})
+	overlaid := access.decision with input as nobody with data.custom as everything
+	rules(overlaid) == {"access.cpni"}
+	partner := but(records, {"facts": {"grants": [
+		{"role": "regular", "scope": "account:a1"},
+		{"role": "sales", "scope": "account:a1"},
+	]}})
+	rules(decided(partner)) == {"access.cpni"}
 }
 
 test_an_overlay_permits_in_its_own_name[name] if {

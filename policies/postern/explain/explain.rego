@@ -22,7 +22,6 @@ import data.postern.tools
 #   the user: the smallest is the one to ask for.
 # entrypoint: true
 remedies contains {"grants": wanted, "powers": gained(wanted)} if {
-	not access.allow
 	some roles in role_parts
 	wanted := array.concat(roles, tool_part)
 	wanted != []

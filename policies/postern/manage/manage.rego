@@ -21,15 +21,9 @@ decision := {"decision": true, "context": {"reasons": permits}} if {
 	allow
 } else := {"decision": false, "context": {"reasons": forbids}}
 
-default allow := false
-
 # METADATA
-# scope: rule
-# description: Something permits it and nothing forbids it.
-allow if {
-	permits != set()
-	forbids == set()
-}
+# description: Nothing forbids it, not even that nothing permits it.
+allow if forbids == set()
 
 # METADATA
 # title: A role permits it
@@ -46,7 +40,7 @@ permits contains {"rule": "manage.role", "role": grant.role, "scope": grant.scop
 # scope: document
 # description: |
 #   What the request gives: its changes, unless the action only takes away. A new
-#   role counts wherever the member's old one did.
+#   role of a member counts wherever the old one did.
 given contains change if {
 	not does.takes
 	some change in input.facts.changes
@@ -54,7 +48,6 @@ given contains change if {
 
 given contains object.union(grant, {"role": change.role}) if {
 	does.whole
-	not does.takes
 	some change in input.facts.changes
 	some grant in input.facts.target.grants
 	kinds(grant) == {"role"}
@@ -226,7 +219,6 @@ roles_touched contains input.facts.target.role if does.whole
 # labels: {rule: manage.tool_restricted}
 forbids contains reason.found(rego.metadata.rule(), {"tool": change.tool}) if {
 	some change in given
-	change.tool
 	not change.restricted == false
 	not of_operator
 }
@@ -255,7 +247,6 @@ authorizes if {
 # labels: {rule: manage.wrong_realm}
 forbids contains reason.found(rego.metadata.rule(), {"role": change.role}) if {
 	some change in given
-	change.role
 	not input.facts.target.realm in powers.realms[change.role]
 }
 

@@ -72,6 +72,21 @@ test_what_is_known_is_the_tool_in_question if {
 	rules == {"access.unknown_tool"} with input as asked
 }
 
+test_of_an_unknown_tool_nothing_else_is_said[accounts] if {
+	some accounts in [0, 1]
+	asked := object.union(for_account, {"facts": {
+		"tool": {"id": "other"},
+		"user": {"tools": {"wan_analysis": accounts}},
+		"grants": opened,
+	}})
+	rules == {"access.unknown_tool"} with input as asked
+}
+
+test_who_holds_a_restricted_tool_only_lacks_the_account if {
+	asked := object.union(for_account, {"facts": {"tool": {"restricted": true}, "grants": opened}})
+	rules == {"access.account_not_in_tool"} with input as asked
+}
+
 boss := object.union(for_account, {"facts": {
 	"user": {"role": "primary_contact", "tools": {"another": 1}},
 	"grants": [{"role": "primary_contact", "scope": "organization:acme"}],
