@@ -247,19 +247,23 @@ func grant(t *rapid.T, pick func(...string) *rapid.Generator[string], by *rapid.
 	return g
 }
 
-// empty takes everything out of the database but the built-in roles.
+// empty makes the database what it was before the first update.
 func empty(t *rapid.T, db *sql.DB) {
-	tables := []string{
-		"tool_account_grants", "tool_grants", "account_group_grants", "account_grants", "membership_companies", "memberships",
-		"users", "account_group_members", "account_groups", "accounts", "companies", "organizations", "tools", "changes",
+	statements := []string{
+		"UPDATE directory SET revision = 0, change_floor = 0",
+		"UPDATE roles SET partner_only = FALSE, operator_only = FALSE WHERE id = 'regular'",
+		"DELETE FROM roles WHERE id = 'auditor'",
 	}
-	statement := "UPDATE directory SET revision = 0, change_floor = 0"
-	for _, table := range tables {
-		if _, err := db.Exec("DELETE FROM " + table); err != nil {
-			t.Fatal(fmt.Errorf("empty %s: %w", table, err))
+	for _, table := range []string{
+		"changes", "tools", "organizations", "companies", "accounts", "account_groups", "account_group_members", "users",
+		"memberships", "membership_companies", "account_grants", "account_group_grants", "tool_grants", "tool_account_grants",
+	} {
+		statements = append(statements, "DELETE FROM "+table)
+	}
+	slices.Reverse(statements) // what refers to others goes first
+	for _, statement := range statements {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(fmt.Errorf("%s: %w", statement, err))
 		}
-	}
-	if _, err := db.Exec(statement); err != nil {
-		t.Fatal(err)
 	}
 }
