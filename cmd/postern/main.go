@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/policy"
 )
 
 // Exit codes. They are a promise to scripts: `postern help exit-codes`.
@@ -61,7 +62,8 @@ func command(s streams) *cobra.Command {
 		Short:         "Answers \"may this user do this, here?\" from Rego policies and cached grants",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetIn(s.in)
 	root.SetOut(s.out)
@@ -102,6 +104,8 @@ func exitCode(ctx context.Context, err error) int {
 		return said.code
 	case ctx.Err() != nil:
 		return exitInterrupted
+	case errors.As(err, new(*policy.Refusal)):
+		return exitPolicy
 	case errors.Is(err, authz.ErrUnavailable):
 		return exitUnavailable
 	}
