@@ -20,7 +20,7 @@ func keyCommand(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "key",
 		Short: "Manage the app keys by which applications prove who they are",
-		Args:  noArgs,
+		Args:  knownCommand,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(keyCreateCommand(s), keyListCommand(s), keyRevokeCommand(s))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -62,9 +63,10 @@ func command(s streams) *cobra.Command {
 		Short:         "Answers \"may this user do this, here?\" from Rego policies and cached grants",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          noArgs,
+		Args:          knownCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
@@ -77,6 +79,18 @@ func command(s streams) *cobra.Command {
 		policyCommand(s), keyCommand(s), configCommand(s), healthcheckCommand(s), versionCommand(s),
 	)
 	return root
+}
+
+// knownCommand refuses a word that is no command, with what may have been meant.
+func knownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := fmt.Sprintf("see `%s --help`", c.CommandPath())
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usage(fmt.Errorf("there is no command %q of %s; %s", args[0], c.CommandPath(), hint))
 }
 
 // An exitError ends the program with a code of its own. Without an err the

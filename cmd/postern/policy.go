@@ -15,7 +15,7 @@ func policyCommand(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "policy",
 		Short: "Check, test and read policies before they are live",
-		Args:  noArgs,
+		Args:  knownCommand,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(policyCheckCommand(s), policyTestCommand(s), policyMatrixCommand(s))
