@@ -42,7 +42,6 @@ func (s *Server) handle(rc *fasthttp.RequestCtx) {
 	start := time.Now()
 	s.metrics.inFlight.Inc()
 	r, err := s.begin(rc)
-	s.chunked.Delete(&rc.Request.Header)
 	defer s.finish(rc, r, start)
 	defer s.recover(rc, r)
 	if err == nil {
@@ -116,22 +115,48 @@ func (s *Server) refuse(rc *fasthttp.RequestCtx, err error) {
 	s.metrics.inFlight.Inc()
 	r, _ := s.begin(rc) // why it is refused is known already
 	defer s.finish(rc, r, start)
-	if id, ok := s.chunked.LoadAndDelete(&rc.Request.Header); ok && ofBody(err) {
-		r.id = id.(string)
+	if v, ok := s.chunked.LoadAndDelete(&rc.Request.Header); ok && ofBody(err) {
+		r.id = v.(note).id
 	}
 	s.answer(rc, r, unreadable(err))
 	hangUp(rc)
 }
 
+// A note is the id of a request whose body is still being read.
+type note struct {
+	id string
+	at time.Time
+}
+
+// sweepEvery is after how many notes those of abandoned requests are dropped.
+const sweepEvery = 1024
+
 // noteChunked keeps the id of a request whose body comes in chunks: fasthttp
 // forgets the header when such a body is wrong, and its answer would have
-// another id (AuthZEN §10.1.3). ContentLength is -1 for chunks.
+// another id (AuthZEN §10.1.3). ContentLength is -1 for chunks. fasthttp uses
+// headers again, so what was noted of the request before is dropped.
 func (s *Server) noteChunked(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	if h.ContentLength() == -1 {
-		id, _ := requestID(h) // it is judged once the body is there
-		s.chunked.Store(h, id)
+	if h.ContentLength() != -1 {
+		s.chunked.Delete(h)
+		return fasthttp.RequestConfig{}
+	}
+	id, _ := requestID(h) // it is judged once the body is there
+	s.chunked.Store(h, note{id, time.Now()})
+	if s.notes.Add(1)%sweepEvery == 0 {
+		s.sweep(time.Now())
 	}
 	return fasthttp.RequestConfig{}
+}
+
+// sweep drops the notes of requests that have been read, or never will be: of a
+// client that goes away before the first chunk, fasthttp tells nobody.
+func (s *Server) sweep(now time.Time) {
+	s.chunked.Range(func(h, v any) bool {
+		if now.Sub(v.(note).at) > s.options.ReadTimeout {
+			s.chunked.CompareAndDelete(h, v)
+		}
+		return true
+	})
 }
 
 // ofBody reports whether an error can only be of a body, so that what was kept

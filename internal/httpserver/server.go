@@ -46,7 +46,8 @@ type Server struct {
 	metrics  *metrics
 	routes   fasthttp.RequestHandler // App's own handler
 	draining atomic.Bool
-	chunked  sync.Map // *fasthttp.RequestHeader to request id, see noteChunked
+	chunked  sync.Map     // *fasthttp.RequestHeader to note, see noteChunked
+	notes    atomic.Int64 // how many were made
 }
 
 // New returns a Server without routes.
