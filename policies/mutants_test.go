@@ -45,7 +45,7 @@ func (l *layer) mutants() (all []mutant) {
 			without.Rules = append(without.Rules[:i], without.Rules[i+1:]...)
 			all = append(all, mutant{fmt.Sprintf("%v without %s", rule.Location, rule.Head.Ref()), file, without})
 			for j, expr := range rule.Body {
-				if len(rule.Body) < 2 {
+				if len(rule.Body) < 2 || declares(expr) {
 					continue
 				}
 				without := m.Copy()
@@ -56,6 +56,16 @@ func (l *layer) mutants() (all []mutant) {
 		}
 	}
 	return all
+}
+
+// declares says of an expression that it only declares variables.
+func declares(expr *ast.Expr) bool {
+	some, ok := expr.Terms.(*ast.SomeDecl)
+	if !ok {
+		return false
+	}
+	_, plain := some.Symbols[0].Value.(ast.Var)
+	return plain
 }
 
 // notices says whether a test fails on a mutant, or it does not compile. The

@@ -156,4 +156,5 @@ test_an_explicit_grant_of_a_restricted_tool_counts if {
 	asked := object.union(for_account, {"facts": {"tool": {"restricted": true}}})
 	tools.holds == {"account:a1"} with input as asked
 	rules == set() with input as asked
+	rules == set() with input as json.remove(asked, ["/facts/user/tools"])
 }
