@@ -279,13 +279,13 @@ func (s *server) decisions() (*httpserver.Server, error) {
 		Name: "decisions", MaxBody: int(d.MaxBody), MaxConns: d.MaxConns, MaxConnsPerIP: d.ConnsByIP,
 		Timeout: d.Timeout, DrainDelay: s.cfg.DrainDelay, TLS: certificates, Log: s.Log, Metrics: s.registry,
 	})
-	options := pdp.Options{Policies: s.engine, Facts: s.pip, Registerer: s.registry, Deadline: d.Timeout}
+	options := pdp.Options{Policies: s.engine, Facts: s.pip, Registerer: s.registry}
 	if s.log != nil {
 		options.Log = s.log
 	}
 	return server, decisionapi.Register(server.App, decisionapi.Options{
 		PDP: pdp.New(options), Tokens: s.tokens, PublicURL: string(s.cfg.PublicURL),
-		MaxBatch: d.MaxBatch, Authenticate: authenticator.Handle,
+		MaxBatch: d.MaxBatch, Authenticate: authenticator.Handle, Log: s.Log,
 	})
 }
 

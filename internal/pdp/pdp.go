@@ -53,8 +53,6 @@ type Options struct {
 	Now        func() time.Time      // default: time.Now
 	NewID      func() string         // default: UUID version 7
 	Registerer prometheus.Registerer // default: none
-	// Deadline bounds a query, beside what its context says. Zero: it does not.
-	Deadline time.Duration
 }
 
 // A PDP answers queries. Any number of goroutines may ask at once.
@@ -64,13 +62,12 @@ type PDP struct {
 	log      Log
 	now      func() time.Time
 	newID    func() string
-	deadline time.Duration
 	metrics  *meters
 }
 
 // New makes a PDP.
 func New(o Options) *PDP {
-	p := &PDP{policies: o.Policies, facts: o.Facts, log: o.Log, now: o.Now, newID: o.NewID, deadline: o.Deadline}
+	p := &PDP{policies: o.Policies, facts: o.Facts, log: o.Log, now: o.Now, newID: o.NewID}
 	if p.facts == nil {
 		p.facts = noFacts{}
 	}
@@ -101,7 +98,7 @@ type noLog struct{}
 func (noLog) Record(decisionlog.Event) {}
 
 // Evaluate answers a query by one generation of the policy on one revision of
-// the directory.
+// the directory. It takes no longer than ctx lasts.
 //
 // An error means that no item has an answer: no policy is in force, the facts
 // cannot be known, or time ran out before the first item was decided. It is of
@@ -113,11 +110,6 @@ func (noLog) Record(decisionlog.Event) {}
 // package policy if the policy has no decision on it, authz.ErrUnavailable if
 // time ran out. It is never a denial (ruling A11).
 func (p *PDP) Evaluate(ctx context.Context, q Query) (Result, error) {
-	if p.deadline > 0 {
-		limited, stop := context.WithTimeout(ctx, p.deadline)
-		defer stop()
-		ctx = limited
-	}
 	w := p.begin(q)
 	err := w.gather(ctx)
 	if err == nil {
@@ -228,16 +220,24 @@ func (w *work) evaluate(ctx context.Context) error {
 	begun := w.now()
 	err := w.policies.Run(ctx, w.decideAll)
 	w.metrics.eval.Observe(w.now().Sub(begun).Seconds())
+	if err == nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", authz.ErrUnavailable, context.Cause(ctx))
+	}
 	if err != nil && w.decided.load() == 0 {
 		return fmt.Errorf("decide: %w", err)
 	}
 	return nil
 }
 
+// decideAll ends with ctx: nobody waits for the items that are left, and making
+// the input of each costs as much as the caller likes.
 func (w *work) decideAll(ctx context.Context) {
 	for i := range w.items {
 		it := &w.items[i]
 		if it.err == nil {
+			if ctx.Err() != nil {
+				return
+			}
 			w.decide(ctx, i)
 		}
 		w.decided.store(i + 1)

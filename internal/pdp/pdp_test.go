@@ -317,9 +317,32 @@ func TestAStuckItemDoesNotHoldTheAnswer(t *testing.T) {
 
 func TestADeadlineBoundsTheQuery(t *testing.T) {
 	h := open(t, engine(t, door))
-	h.deadline = time.Nanosecond
-	if r, err := h.Evaluate(t.Context(), query(at("open"))); !errors.Is(err, authz.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || len(r.Outcomes) != 0 {
+	ctx, stop := context.WithTimeout(t.Context(), time.Nanosecond)
+	defer stop()
+	if r, err := h.Evaluate(ctx, query(at("open"))); !errors.Is(err, authz.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || len(r.Outcomes) != 0 {
 		t.Errorf("got %+v, %v, want %v", r, err, authz.ErrUnavailable)
+	}
+}
+
+// late is an engine that is only reached when the time is up.
+type late struct{ *policy.Engine }
+
+func (late) Run(ctx context.Context, fn func(context.Context)) error {
+	ctx, stop := context.WithCancel(ctx)
+	stop()
+	fn(ctx)
+	return fmt.Errorf("late: %w", authz.ErrUnavailable)
+}
+
+func TestWhatNobodyWaitsForIsNotBegun(t *testing.T) {
+	h := open(t, late{engine(t, door)})
+	if r, err := h.Evaluate(t.Context(), query(at("open"), at("open"))); !errors.Is(err, authz.ErrUnavailable) || len(r.Outcomes) != 0 {
+		t.Errorf("got %+v, %v, want %v", r, err, authz.ErrUnavailable)
+	}
+	for _, e := range h.log.events {
+		if e.Input != nil {
+			t.Errorf("got the input %s, want none of an item that was not begun", e.Input.AppendJSON(nil))
+		}
 	}
 }
 
