@@ -60,6 +60,7 @@ type PDP struct {
 	policies Policies
 	facts    Facts
 	log      Log
+	traced   bool // somebody remembers which rules held
 	now      func() time.Time
 	newID    func() string
 	metrics  *meters
@@ -71,7 +72,7 @@ func New(o Options) *PDP {
 	if p.facts == nil {
 		p.facts = noFacts{}
 	}
-	if p.log == nil {
+	if p.traced = p.log != nil; !p.traced {
 		p.log = noLog{}
 	}
 	if p.now == nil {
@@ -251,7 +252,11 @@ func (w *work) decide(ctx context.Context, i int) {
 	it := &w.items[i]
 	it.at = w.now()
 	var input policy.Value
-	it.decision, input, it.err = w.generation.Decide(ctx, w.query.Items[i].Request, it.facts)
+	decide := w.generation.Decide
+	if w.traced {
+		decide = w.generation.DecideTraced
+	}
+	it.decision, input, it.err = decide(ctx, w.query.Items[i].Request, it.facts)
 	if input.AST() != nil {
 		it.input = input
 	}

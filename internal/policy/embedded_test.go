@@ -40,7 +40,7 @@ func TestAnOverlayLiesOnTheEmbeddedCore(t *testing.T) {
 	frozen := custom(`forbids contains {"rule": "custom.freeze", "text": "Change freeze"} if input.context.frozen`)
 	e := loaded(t, Options{Core: Embedded(policies.FS), Overlays: []Source{OverlayAt(frozen.dir(t, "freeze"))}})
 	req, facts := regular(), parse(t, regularFacts)
-	d, _, err := e.Live().Decide(t.Context(), req, facts)
+	d, _, err := e.Live().DecideTraced(t.Context(), req, facts)
 	if err != nil || !d.Allow {
 		t.Fatalf("got %+v, %v, want allow", d, err)
 	}
@@ -81,8 +81,8 @@ func TestFoldingAgreesWithThePolicyAsWritten(t *testing.T) {
 	actions := append(folded.Actions(), "no.such", "")
 	rapid.Check(t, func(t *rapid.T) {
 		req, facts := drawRequest(t, actions), drawFacts(t, folded.Roles())
-		a, _, err1 := folded.Decide(t.Context(), req, facts)
-		b, _, err2 := plain.Decide(t.Context(), req, facts)
+		a, _, err1 := folded.DecideTraced(t.Context(), req, facts)
+		b, _, err2 := plain.DecideTraced(t.Context(), req, facts)
 		if (err1 == nil) != (err2 == nil) || a.Allow != b.Allow || string(a.Context) != string(b.Context) || !slices.Equal(a.Rules, b.Rules) {
 			t.Fatalf("%v with %v: got %v %s %v %v, want %v %s %v %v", req, facts, a.Allow, a.Context, a.Rules, err1, b.Allow, b.Context, b.Rules, err2)
 		}

@@ -190,7 +190,7 @@ func ask(subject, action, resource string) authz.Request {
 
 func decide(tb testing.TB, e *Engine, req authz.Request) authz.Decision {
 	tb.Helper()
-	d, _, err := e.Live().Decide(tb.Context(), req, nil)
+	d, _, err := e.Live().DecideTraced(tb.Context(), req, nil)
 	if err != nil {
 		tb.Fatalf("decide %v: %v", req, err)
 	}
