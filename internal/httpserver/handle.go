@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -47,6 +48,9 @@ func (s *Server) handle(rc *fasthttp.RequestCtx) {
 	if err == nil {
 		err = checkFraming(&rc.Request.Header)
 	}
+	if err == nil {
+		err = checkMethod(rc.Method())
+	}
 	if err != nil {
 		s.answer(rc, r, err)
 		hangUp(rc)
@@ -62,6 +66,14 @@ func (s *Server) begin(rc *fasthttp.RequestCtx) (*request, error) {
 	r := &request{id: id, route: noRoute}
 	rc.SetUserValue(requestKey{}, r)
 	return r, err
+}
+
+// checkMethod refuses what fiber would answer by itself, and not as a problem.
+func checkMethod(method []byte) error {
+	if slices.Contains(fiber.DefaultMethods, string(method)) {
+		return nil
+	}
+	return refusef(fiber.StatusBadRequest, "the method of the request is not one of HTTP: send POST")
 }
 
 // around runs inside fiber's routes: it sets the deadline, and notes which route

@@ -64,7 +64,7 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
-func TestEveryRefusalHasARequestID(t *testing.T) {
+func TestEveryRefusalIsAProblemWithTheRequestID(t *testing.T) {
 	server := serve(t, Options{MaxBody: 100}, echo)
 	for name, sent := range map[string]string{
 		"a body too large":    "POST /echo HTTP/1.1\r\nHost: x\r\nX-Request-ID: mine\r\nContent-Length: 101\r\n\r\n" + strings.Repeat("x", 101),
@@ -79,6 +79,9 @@ func TestEveryRefusalHasARequestID(t *testing.T) {
 		got := responses(t, server.raw(t, sent))
 		if len(got) != 1 || got[0].Header.Get("X-Request-ID") != "mine" || got[0].StatusCode < 400 {
 			t.Errorf("%s: got %d answers, %v, want one refusal with the request id", name, len(got), got[0])
+		}
+		if sent := got[0].Header.Get("Content-Type"); sent != "application/problem+json" {
+			t.Errorf("%s: got an answer of type %q, want a problem (ruling A2)", name, sent)
 		}
 	}
 }
