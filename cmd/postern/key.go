@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -40,13 +41,8 @@ again. Without --organization it may ask about every organization, without
 --action about every action.`,
 		Args: one("create", "a name for the key, such as the application's"),
 		RunE: func(c *cobra.Command, args []string) error {
-			for _, o := range key.Organizations {
-				if err := authz.CheckKey(o); err != nil {
-					return usage(fmt.Errorf("--organization: %w", err))
-				}
-			}
-			if expires < 0 {
-				return usage(errors.New("--expires is in the past"))
+			if err := checkScope(c, key, expires); err != nil {
+				return usage(err)
 			}
 			key.Name, key.CreatedAt = args[0], time.Now()
 			if expires > 0 {
@@ -67,6 +63,28 @@ again. Without --organization it may ask about every organization, without
 	c.Flags().StringSliceVar(&key.Actions, "action", nil, "a prefix of the actions it may ask about, such as invoice.; may be repeated")
 	c.Flags().DurationVar(&expires, "expires", 0, "how long it is good for, such as 720h (default: until it is revoked)")
 	return c
+}
+
+// checkScope refuses what would make a key for more than was meant: an empty
+// value, as an unset variable of a script leaves one, restricts nothing.
+func checkScope(c *cobra.Command, key store.AppKey, expires time.Duration) error {
+	empty := func(flag string, values []string) bool {
+		return c.Flags().Changed(flag) && (len(values) == 0 || slices.Contains(values, ""))
+	}
+	switch {
+	case empty("organization", key.Organizations):
+		return errors.New("--organization is empty, which would not restrict the key: name one, or leave it out")
+	case empty("action", key.Actions):
+		return errors.New("--action is empty, which would not restrict the key: name a prefix such as invoice., or leave it out")
+	case c.Flags().Changed("expires") && expires <= 0:
+		return errors.New("--expires is how long the key is good for, such as 720h: leave it out for a key without an end")
+	}
+	for _, o := range key.Organizations {
+		if err := authz.CheckKey(o); err != nil {
+			return fmt.Errorf("--organization: %w", err)
+		}
+	}
+	return nil
 }
 
 func keyListCommand(s streams) *cobra.Command {

@@ -103,7 +103,7 @@ func (s *Store) RevokeAppKey(ctx context.Context, id string) error {
 		return fmt.Errorf("revoke app key %q: %w", id, s.dialect.classify(err))
 	}
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return fmt.Errorf("revoke app key %q: %w", id, errors.Join(err, authz.ErrNotFound))
+		return fmt.Errorf("revoke app key %q: `postern key list` shows those there are: %w", id, errors.Join(err, authz.ErrNotFound))
 	}
 	return nil
 }
