@@ -32,19 +32,12 @@ func batchBody(outcomes []pdp.Outcome) []byte {
 	return append(b, "]}"...)
 }
 
-// appendOutcome writes a decision (AuthZEN §5.5), decision before context. The
-// context is the policy's, as it is. A failed item denies, whatever it holds.
+// appendOutcome writes a decision. A failed item denies, whatever it holds.
 func appendOutcome(b []byte, o pdp.Outcome) []byte {
 	if o.Err != nil {
 		return appendFailure(b, o.Err)
 	}
-	b = append(b, `{"decision":`...)
-	b = strconv.AppendBool(b, o.Decision.Allow)
-	if len(o.Decision.Context) > 0 {
-		b = append(b, `,"context":`...)
-		b = append(b, o.Decision.Context...)
-	}
-	return append(b, '}')
+	return o.Decision.AppendJSON(b)
 }
 
 // appendFailure writes an item that could not be decided (AuthZEN §7.2.1).

@@ -15,7 +15,8 @@ func mayAskAction(c authz.Caller, action string) error {
 	if len(c.Actions) == 0 || slices.ContainsFunc(c.Actions, func(prefix string) bool { return strings.HasPrefix(action, prefix) }) {
 		return nil
 	}
-	return fmt.Errorf("caller %s may not ask about this action: %w", c.ID, authz.ErrForbidden)
+	return fmt.Errorf("caller %s may ask about actions that begin with %s, and %.60q does not: %w",
+		c.ID, strings.Join(c.Actions, " or "), action, authz.ErrForbidden)
 }
 
 // mayAskOf keeps a caller to its organizations: the resource must lie in one of
@@ -24,7 +25,8 @@ func mayAskOf(c authz.Caller, facts ast.Value) error {
 	if len(c.Organizations) == 0 || slices.ContainsFunc(organizations(facts), func(id string) bool { return slices.Contains(c.Organizations, id) }) {
 		return nil
 	}
-	return fmt.Errorf("caller %s may not ask about this organization: %w", c.ID, authz.ErrForbidden)
+	return fmt.Errorf("caller %s may ask about resources of %s, and this is none that the directory knows there: %w",
+		c.ID, strings.Join(c.Organizations, " or "), authz.ErrForbidden)
 }
 
 // organizations are those of the place in facts.
