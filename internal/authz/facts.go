@@ -1,6 +1,9 @@
 package authz
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // A Key names one thing of the directory that facts are read by, and that the
 // change log speaks of.
@@ -23,27 +26,24 @@ const (
 	KindTool         Kind = "tool"
 )
 
-// LoginKey is the key of a username. Usernames are compared as ASCII in lower
-// case, so this is the only way to make the key: the change log knows no other.
-// Bytes that are not A-Z stay as they are, or two people could share a login.
+// LoginKey is the key of a username, and the one rule by which two usernames
+// are the same: ASCII letters in either case. Other characters stay as they are,
+// because strings.ToLower also turns the Kelvin sign into a k, which would make
+// one person of two (CVE-2019-19844).
 func LoginKey(username string) Key {
-	for i := range len(username) {
-		if c := username[i]; 'A' <= c && c <= 'Z' {
-			return Key{KindLogin, lowerASCII(username)}
-		}
+	if strings.IndexFunc(username, upper) < 0 {
+		return Key{KindLogin, username}
 	}
-	return Key{KindLogin, username}
-}
-
-func lowerASCII(s string) string {
-	b := []byte(s)
+	b := []byte(username)
 	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
+		if upper(rune(c)) {
 			b[i] = c + ('a' - 'A')
 		}
 	}
-	return string(b)
+	return Key{KindLogin, string(b)}
 }
+
+func upper(c rune) bool { return 'A' <= c && c <= 'Z' }
 
 // A Document is what the directory knows by one Key. The zero Document is that
 // of a key the directory does not know.

@@ -80,7 +80,7 @@ func localKey(local string) (string, error) {
 	case strings.Contains(local, "=?"):
 		return "", invalid("the e-mail address has an encoded word before the @")
 	case isASCII(local):
-		return lowerASCII(local), nil
+		return strings.ToLower(local), nil
 	case strings.ContainsFunc(local, foldsToASCII):
 		return "", invalid("the e-mail address has a character that only looks like an ASCII one")
 	}

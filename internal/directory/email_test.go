@@ -144,8 +144,8 @@ func TestUsernames(t *testing.T) {
 		strings.Repeat("X", directory.MaxUsername): strings.Repeat("x", directory.MaxUsername),
 	}
 	for name, key := range good {
-		if err := directory.CheckUsername(name); err != nil || directory.UsernameKey(name) != key {
-			t.Errorf("%q: got key %q, %v, want %q", name, directory.UsernameKey(name), err, key)
+		if err := directory.CheckUsername(name); err != nil || authz.LoginKey(name).ID != key {
+			t.Errorf("%q: got key %q, %v, want %q", name, authz.LoginKey(name).ID, err, key)
 		}
 	}
 	bad := []string{
@@ -162,8 +162,8 @@ func TestUsernames(t *testing.T) {
 func TestAKeyOfAUsernameIsOneOnlyIfTheUsernameIs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.String().Draw(t, "name")
-		key := directory.UsernameKey(name)
-		if (directory.CheckUsername(name) == nil) != (directory.CheckUsername(key) == nil) || directory.UsernameKey(key) != key {
+		key := authz.LoginKey(name).ID
+		if (directory.CheckUsername(name) == nil) != (directory.CheckUsername(key) == nil) || authz.LoginKey(key).ID != key {
 			t.Fatalf("%q has the key %q", name, key)
 		}
 	})

@@ -1,6 +1,10 @@
 package directory
 
-import "time"
+import (
+	"time"
+
+	"github.com/postern-authz/postern/internal/authz"
+)
 
 // Validate says what is wrong with the record by itself.
 func (g GrantRecord) Validate() error {
@@ -115,7 +119,7 @@ func (s subjects) key() grantKey {
 }
 
 func (g GrantRecord) subjects(l *ledger) subjects {
-	member := memberKey{l.organizations[g.Organization], l.names[UsernameKey(g.User)]}
+	member := memberKey{l.organizations[g.Organization], l.names[authz.LoginKey(g.User).ID]}
 	return subjects{
 		member:       l.memberships[member],
 		company:      l.companies[g.Company],

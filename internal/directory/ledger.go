@@ -19,7 +19,7 @@ type ledger struct {
 	accountGroups map[string]*accountGroupEntry
 	tools         map[string]*toolEntry
 	roles         map[string]*roleEntry
-	names         map[string]*nameEntry // by UsernameKey: users and temporary usernames
+	names         map[string]*nameEntry // by login key: users and temporary usernames
 	userIDs       map[string]*nameEntry
 	emails        map[string]*nameEntry // by EmailKey
 	memberships   map[memberKey]*memberEntry
@@ -137,7 +137,7 @@ func (l *ledger) missing(kind, key string) error {
 }
 
 func (l *ledger) missingMembership(user, organization string) error {
-	key := organization + " " + UsernameKey(user)
+	key := organization + " " + authz.LoginKey(user).ID
 	return l.notFound(fmt.Sprintf("membership of %q in organization %q", user, organization), "membership", key)
 }
 

@@ -90,7 +90,7 @@ type memberEntry struct {
 }
 
 func (m Membership) key(l *ledger) memberKey {
-	return memberKey{l.organizations[m.Organization], l.names[UsernameKey(m.User)]}
+	return memberKey{l.organizations[m.Organization], l.names[authz.LoginKey(m.User).ID]}
 }
 
 func (m Membership) check(l *ledger) error {
@@ -163,7 +163,7 @@ func leads(role string) bool { return role == RolePrimaryContact || role == Role
 func (m Membership) enter(l *ledger, at sighting) {
 	key := m.key(l)
 	if key.name == nil {
-		key.name = &nameEntry{key: strings.Clone(UsernameKey(m.User)), temporary: key.organization}
+		key.name = &nameEntry{key: strings.Clone(authz.LoginKey(m.User).ID), temporary: key.organization}
 		l.names[key.name.key] = key.name
 	}
 	known := entry(l.memberships, key)

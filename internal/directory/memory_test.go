@@ -135,7 +135,7 @@ func (s *state) PutRole(r directory.Role) error { return set(s, s.roles, r.ID, r
 // userID finds a user by name, or returns "".
 func (s *state) userID(name string) string {
 	for id, u := range s.users {
-		if directory.UsernameKey(u.Username) == directory.UsernameKey(name) {
+		if authz.LoginKey(u.Username).ID == authz.LoginKey(name).ID {
 			return id
 		}
 	}
@@ -161,9 +161,9 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // membershipID finds a membership by organization and name, or returns "".
 func (s *state) membershipID(organization, name string) string {
-	user := cmp.Or(s.userID(name), directory.UsernameKey(name))
+	user := cmp.Or(s.userID(name), authz.LoginKey(name).ID)
 	for id, m := range s.memberships {
-		if m.Organization == organization && (m.User == user || directory.UsernameKey(m.User) == user) {
+		if m.Organization == organization && (m.User == user || authz.LoginKey(m.User).ID == user) {
 			return id
 		}
 	}
@@ -249,7 +249,7 @@ func (s *state) Roles(fn func(directory.Role) error) error {
 }
 
 func (s *state) Users(fn func(directory.User) error) error {
-	key := func(u directory.User) string { return directory.UsernameKey(u.Username) }
+	key := func(u directory.User) string { return authz.LoginKey(u.Username).ID }
 	return each(s.users, func(a, b directory.User) int { return cmp.Compare(key(a), key(b)) }, fn)
 }
 
@@ -266,7 +266,7 @@ func (s *state) Memberships(fn func(directory.Membership) error) error {
 	}
 	return each(named, func(a, b directory.Membership) int {
 		return cmp.Or(cmp.Compare(a.Organization, b.Organization),
-			cmp.Compare(directory.UsernameKey(a.User), directory.UsernameKey(b.User)))
+			cmp.Compare(authz.LoginKey(a.User).ID, authz.LoginKey(b.User).ID))
 	}, fn)
 }
 
@@ -278,7 +278,7 @@ func (s *state) Grants(fn func(directory.GrantRecord) error) error {
 	}
 	return each(named, func(a, b directory.GrantRecord) int {
 		return cmp.Or(cmp.Compare(a.Organization, b.Organization),
-			cmp.Compare(directory.UsernameKey(a.User), directory.UsernameKey(b.User)),
+			cmp.Compare(authz.LoginKey(a.User).ID, authz.LoginKey(b.User).ID),
 			cmp.Compare(a.Account, b.Account), cmp.Compare(a.Tool, b.Tool), // not in the order of export
 			cmp.Compare(a.Company, b.Company), cmp.Compare(a.AccountGroup, b.AccountGroup))
 	}, fn)

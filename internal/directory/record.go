@@ -1,5 +1,7 @@
 package directory
 
+import "github.com/postern-authz/postern/internal/authz"
+
 // A record is one line of the import format. Each kind of record keeps in its
 // own file what it is, what is right about it, how it is written and read.
 type record interface {
@@ -54,9 +56,9 @@ func name(r record) string {
 	case Role:
 		return "role " + r.ID
 	case User:
-		return "user " + UsernameKey(r.Username)
+		return "user " + authz.LoginKey(r.Username).ID
 	case Membership:
-		return "membership " + r.Organization + " " + UsernameKey(r.User)
+		return "membership " + r.Organization + " " + authz.LoginKey(r.User).ID
 	}
 	return "grant" // nothing refers to a grant by name
 }

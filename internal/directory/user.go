@@ -66,7 +66,7 @@ func (u User) put(tx Tx) error { return tx.PutUser(u) }
 type nameEntry struct {
 	sighting
 	id        string // of the user, if known
-	key       string // UsernameKey of the name
+	key       string // the login key of the name
 	email     string // EmailKey of the user's address
 	temporary *organizationEntry
 	shared    bool // of kind group
@@ -78,11 +78,11 @@ func (u User) known(l *ledger) *nameEntry {
 	if byID := l.userIDs[u.ID]; u.ID != "" && byID != nil {
 		return byID
 	}
-	return l.names[UsernameKey(u.Username)]
+	return l.names[authz.LoginKey(u.Username).ID]
 }
 
 func (u User) check(l *ledger) error {
-	known, named := u.known(l), l.names[UsernameKey(u.Username)]
+	known, named := u.known(l), l.names[authz.LoginKey(u.Username).ID]
 	switch {
 	case named != nil && named.temporary != nil:
 		return conflict("username %q is the temporary username of an invitation in organization %q", u.Username, named.temporary.id)
@@ -123,7 +123,7 @@ func (u User) enter(l *ledger, at sighting) {
 	*known = nameEntry{
 		sighting: at,
 		id:       strings.Clone(or(u.ID, known.id)),
-		key:      strings.Clone(UsernameKey(u.Username)),
+		key:      strings.Clone(authz.LoginKey(u.Username).ID),
 		email:    email,
 		shared:   u.Kind == UserGroup,
 		leads:    known.leads,

@@ -25,27 +25,6 @@ func CheckUsername(name string) error {
 	return nil
 }
 
-// UsernameKey is what a username is found by: the name in ASCII lower case.
-// Other characters stay as they are, so a name that CheckUsername refuses never
-// becomes the key of one that it accepts.
-func UsernameKey(name string) string { return lowerASCII(name) }
-
 func alphanumeric(c byte) bool {
 	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
-}
-
-// lowerASCII lowers A-Z and nothing else: strings.ToLower also turns the Kelvin
-// sign into a k, which would make one person of two (CVE-2019-19844).
-func lowerASCII(s string) string {
-	upper := func(r rune) bool { return 'A' <= r && r <= 'Z' }
-	if strings.IndexFunc(s, upper) < 0 {
-		return s
-	}
-	b := []byte(s)
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
-		}
-	}
-	return string(b)
 }

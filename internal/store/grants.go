@@ -31,7 +31,7 @@ func (t *tx) PutGrant(g directory.GrantRecord) error {
 			return err
 		}
 	}
-	key := strings.Join([]string{g.Organization, directory.UsernameKey(g.User), fmt.Sprint(kind), g.Company, g.Account, g.AccountGroup, g.Tool}, " ")
+	key := strings.Join([]string{g.Organization, authz.LoginKey(g.User).ID, fmt.Sprint(kind), g.Company, g.Account, g.AccountGroup, g.Tool}, " ")
 	return put(t, &t.grants, g, 1, key)
 }
 
@@ -94,7 +94,7 @@ func (t *tx) writeGrants() error {
 func grantRows(records []directory.GrantRecord) *rowset {
 	var rows rowset
 	for i, g := range records {
-		rows.add(i, g.Organization, directory.UsernameKey(g.User), thing(g), g.Account, g.AllAccounts, milliseconds(g.Expires), g.GrantedBy)
+		rows.add(i, g.Organization, authz.LoginKey(g.User).ID, thing(g), g.Account, g.AllAccounts, milliseconds(g.Expires), g.GrantedBy)
 	}
 	return &rows
 }

@@ -18,7 +18,7 @@ func (t *tx) PutMembership(m directory.Membership) error {
 	if m.User == "" {
 		return fmt.Errorf("a membership in %s names no user: %w", m.Organization, authz.ErrInvalid)
 	}
-	keys := []string{"login:" + m.Organization + " " + directory.UsernameKey(m.User)}
+	keys := []string{"login:" + m.Organization + " " + authz.LoginKey(m.User).ID}
 	if m.ID != "" {
 		keys = append(keys, "id:"+m.ID)
 	}
@@ -92,7 +92,7 @@ const insertMemberships = `
 func (t *tx) findMemberships(records []directory.Membership) (found []foundMembership, moves bool, err error) {
 	var rows rowset
 	for i, m := range records {
-		rows.add(i, optional(m.ID), m.Organization, directory.UsernameKey(m.User), m.User, optional(m.Email), m.Role, m.Affiliation,
+		rows.add(i, optional(m.ID), m.Organization, authz.LoginKey(m.User).ID, m.User, optional(m.Email), m.Role, m.Affiliation,
 			m.State, m.CPNI, m.AssignedBy)
 	}
 	const find = `
@@ -121,7 +121,7 @@ func (t *tx) findMemberships(records []directory.Membership) (found []foundMembe
 		if err != nil {
 			return err
 		}
-		moves = moves || f.byID != "" && f.loginKey != directory.UsernameKey(records[f.n].User)
+		moves = moves || f.byID != "" && f.loginKey != authz.LoginKey(records[f.n].User).ID
 		found = append(found, f)
 		return nil
 	})
@@ -153,7 +153,7 @@ func membershipID(m directory.Membership, f foundMembership) (string, error) {
 }
 
 func (t *tx) membershipRow(m directory.Membership, f foundMembership) []any {
-	login := directory.UsernameKey(m.User)
+	login := authz.LoginKey(m.User).ID
 	var temporary, temporaryKey any
 	if m.State == stateInvited {
 		temporary, temporaryKey = m.User, login

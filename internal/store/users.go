@@ -14,7 +14,7 @@ func (t *tx) PutUser(u directory.User) error {
 	if u.Username == "" {
 		return fmt.Errorf("user %s has no username: %w", u.ID, authz.ErrInvalid)
 	}
-	keys := []string{"login:" + directory.UsernameKey(u.Username)}
+	keys := []string{"login:" + authz.LoginKey(u.Username).ID}
 	if u.ID != "" {
 		keys = append(keys, "id:"+u.ID)
 	}
@@ -80,7 +80,7 @@ func (t *tx) writeUserRecords(records []directory.User) error {
 func (t *tx) findUsers(records []directory.User) (found []foundUser, renames bool, err error) {
 	var rows rowset
 	for i, u := range records {
-		rows.add(i, optional(u.ID), directory.UsernameKey(u.Username), u.Kind, u.Username, optional(u.Email), optional(u.GivenName),
+		rows.add(i, optional(u.ID), authz.LoginKey(u.Username).ID, u.Kind, u.Username, optional(u.Email), optional(u.GivenName),
 			optional(u.FamilyName), optional(u.Phone), optional(u.Country), u.MFA, u.Removed)
 	}
 	const find = `
@@ -101,7 +101,7 @@ func (t *tx) findUsers(records []directory.User) (found []foundUser, renames boo
 		if err := scan(row, &f.n, &f.byID, &f.byLogin, &f.loginKey, &f.temporary, &f.changed, &f.document); err != nil {
 			return err
 		}
-		renames = renames || f.byID != "" && f.loginKey != directory.UsernameKey(records[f.n].Username)
+		renames = renames || f.byID != "" && f.loginKey != authz.LoginKey(records[f.n].Username).ID
 		found = append(found, f)
 		return nil
 	})
@@ -126,7 +126,7 @@ func userID(u directory.User, f foundUser) (string, error) {
 
 func (t *tx) changeUser(u directory.User, f foundUser) {
 	t.change(f.document, authz.KindUser, u.ID)
-	if key := directory.UsernameKey(u.Username); key != f.loginKey {
+	if key := authz.LoginKey(u.Username).ID; key != f.loginKey {
 		t.dirty.mark(authz.KindLogin, key)
 		if f.loginKey != "" {
 			t.dirty.mark(authz.KindLogin, f.loginKey)
@@ -147,7 +147,7 @@ func userRow(u directory.User, now int64) ([]any, error) {
 		email = key
 	}
 	return []any{
-		u.ID, u.Kind, u.Username, directory.UsernameKey(u.Username), optional(u.Email), email, optional(u.GivenName),
+		u.ID, u.Kind, u.Username, authz.LoginKey(u.Username).ID, optional(u.Email), email, optional(u.GivenName),
 		optional(u.FamilyName), optional(u.Phone), optional(u.Country), u.MFA, removed, now,
 	}, nil
 }
