@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/caarlos0/env/v11"
 )
 
@@ -146,7 +147,7 @@ func suggestion(name string, vars []variable) string {
 			candidates = append(candidates, v.Name+fileSuffix)
 		}
 		for _, candidate := range candidates {
-			if d := distance(name, candidate); d < least {
+			if d := levenshtein.ComputeDistance(name, candidate); d < least {
 				best, least = candidate, d
 			}
 		}
@@ -155,28 +156,6 @@ func suggestion(name string, vars []variable) string {
 		return "; `postern help configuration` lists them"
 	}
 	return "; did you mean " + best + "?"
-}
-
-// distance is how many insertions, deletions and replacements of a byte make b
-// of a (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(diagonal+1, row[j]+1, replaced)
-		}
-	}
-	return row[len(b)]
 }
 
 // parse reads the variables of one section, then those of the sections in it.
