@@ -23,6 +23,7 @@ var imports = map[string][]string{
 	"internal/config":          {},
 	"policies":                 {},
 	"internal/policy":          {"internal/authz", "policies"},
+	"internal/prover":          {"internal/policy"},
 	"internal/grant":           {"internal/authz"},
 	"internal/decisionlog":     {"internal/authz"},
 	"internal/pdp":             {"internal/authz", "internal/policy", "internal/decisionlog"},

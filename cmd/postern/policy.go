@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/postern-authz/postern/internal/app"
 	"github.com/postern-authz/postern/internal/config"
 	"github.com/postern-authz/postern/internal/policy"
+	"github.com/postern-authz/postern/internal/prover"
 )
 
 func policyCommand(s streams) *cobra.Command {
@@ -18,7 +20,7 @@ func policyCommand(s streams) *cobra.Command {
 		Args:  knownCommand,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(policyCheckCommand(s), policyTestCommand(s), policyMatrixCommand(s))
+	c.AddCommand(policyCheckCommand(s), policyTestCommand(s), policyMatrixCommand(s), policyProveCommand(s))
 	return c
 }
 
@@ -50,6 +52,21 @@ Exit code 3 if it is refused.`,
 		},
 	}
 	overlayFlag(c, &overlays)
+	return c
+}
+
+// policyProveCommand is what a server starts to try policies: see prover.
+func policyProveCommand(s streams) *cobra.Command {
+	var limits prover.Limits
+	c := &cobra.Command{
+		Use:    "prove",
+		Short:  "Try the policies that a server gives on stdin",
+		Hidden: true,
+		Args:   noArgs,
+		RunE:   func(c *cobra.Command, _ []string) error { return prover.Child(c.Context(), limits, s.in, s.out) },
+	}
+	c.Flags().Int64Var(&limits.Memory, "memory", 1<<30, "bytes that they may take")
+	c.Flags().DurationVar(&limits.CPU, "cpu", 30*time.Second, "processor time that they may take")
 	return c
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/postern-authz/postern/internal/grant"
 	"github.com/postern-authz/postern/internal/pdp"
 	"github.com/postern-authz/postern/internal/policy"
+	"github.com/postern-authz/postern/internal/prover"
 	"github.com/postern-authz/postern/internal/store"
 	"github.com/postern-authz/postern/policies"
 )
@@ -28,6 +29,7 @@ func NewEngine(cfg *config.Config, log *slog.Logger, reg prometheus.Registerer) 
 	o := policy.Options{
 		Core:       policy.Embedded(policies.FS),
 		Builtins:   cfg.PolicyBuiltins,
+		Prove:      prover.New(prover.Limits{}, cfg.PolicyBuiltins),
 		Interval:   cfg.PolicyPoll,
 		Log:        log,
 		Registerer: reg,
@@ -110,7 +112,7 @@ func Decide(ctx context.Context, cfg *config.Config, log *slog.Logger, req authz
 		return pdp.Result{}, err
 	}
 	decider := pdp.New(pdp.Options{Policies: engine, Facts: pip})
-	return decider.Evaluate(ctx, pdp.Query{API: "evaluation", Items: []pdp.Item{{Request: req}}})
+	return decider.Evaluate(ctx, pdp.Query{API: pdp.APIEvaluation, Items: []pdp.Item{{Request: req}}})
 }
 
 // await returns once the PIP has seen the directory.

@@ -27,6 +27,11 @@ type Options struct {
 	// Settle is how long files must lie still before they are read, so that a
 	// copy that is going on is not taken for the whole. Default 100 ms.
 	Settle time.Duration
+	// Prove, if not nil, tries files where it does no harm when they take all
+	// memory and all time (see Prove, which does the trying). What it returns is
+	// why they are refused: a *Refusal mostly. It ends as soon as ctx does, and is
+	// not asked about the embedded core alone. Default: they are tried here.
+	Prove func(ctx context.Context, layers []LayerFiles) error
 	// Limit is what the gate may take for one set of policies. Default 30 s.
 	Limit      time.Duration
 	Log        *slog.Logger          // default: discard
@@ -47,7 +52,7 @@ type Engine struct {
 	sources []Source          // the core first
 	marks   map[string]string // of the files last looked at, by layer
 	tried   map[string]string // digest of what was last offered, by layer
-	latest  []*layer          // as last read, in the order of sources
+	latest  []LayerFiles      // as last read, in the order of sources
 	good    []*layer          // in force
 }
 
@@ -105,27 +110,32 @@ func (e *Engine) Run(ctx context.Context, fn func(context.Context)) error {
 func (e *Engine) Load(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	layers, err := e.read(ctx)
+	found, err := e.read(ctx)
 	if err != nil {
 		return e.refused(err)
 	}
-	e.latest = layers
-	return e.offer(ctx, layers)
+	e.latest = found
+	return e.offer(ctx, found)
 }
 
 // Check puts what the sources hold now through the gate, and nothing in force.
 func (e *Engine) Check(ctx context.Context) (*Generation, error) {
-	layers, err := e.read(ctx)
+	found, err := e.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return e.build(ctx, layers)
+	_, g, err := e.build(ctx, found)
+	return g, err
 }
 
 // Test runs the tests of every layer, those of the embedded core too, and
 // measures which policies they cover if asked to.
 func (e *Engine) Test(ctx context.Context, coverage bool) (Report, error) {
-	layers, err := e.read(ctx)
+	found, err := e.read(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	layers, err := e.gate.parse(found)
 	if err != nil {
 		return Report{}, err
 	}
@@ -137,11 +147,11 @@ func (e *Engine) Test(ctx context.Context, coverage bool) (Report, error) {
 func (e *Engine) Offer(ctx context.Context, s Source) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	l, err := s.open(ctx, e.gate.capabilities)
+	l, err := s.read(ctx)
 	if err != nil {
 		return e.refused(err)
 	}
-	if err := e.offer(ctx, with(e.good, l)); err != nil {
+	if err := e.offer(ctx, with(filesOf(e.good), l)); err != nil {
 		return err
 	}
 	e.latest = with(e.latest, l)
@@ -149,34 +159,43 @@ func (e *Engine) Offer(ctx context.Context, s Source) error {
 }
 
 // with gives layers with one replaced, or added on top.
-func with(layers []*layer, l *layer) []*layer {
+func with(layers []LayerFiles, l LayerFiles) []LayerFiles {
 	layers = slices.Clone(layers)
-	if i := slices.IndexFunc(layers, func(had *layer) bool { return had.name == l.name }); i >= 0 {
+	if i := slices.IndexFunc(layers, func(had LayerFiles) bool { return had.Name == l.Name }); i >= 0 {
 		layers[i] = l
 		return layers
 	}
 	return append(layers, l)
 }
 
-func (e *Engine) read(ctx context.Context) ([]*layer, error) {
-	layers := make([]*layer, len(e.sources))
+// filesOf are the files that layers were made of.
+func filesOf(layers []*layer) []LayerFiles {
+	found := make([]LayerFiles, len(layers))
+	for i, l := range layers {
+		found[i] = l.files
+	}
+	return found
+}
+
+func (e *Engine) read(ctx context.Context) ([]LayerFiles, error) {
+	found := make([]LayerFiles, len(e.sources))
 	for i, s := range e.sources {
-		l, err := s.open(ctx, e.gate.capabilities)
+		l, err := s.read(ctx)
 		if err != nil {
 			return nil, err
 		}
-		layers[i] = l
+		found[i] = l
 	}
-	return layers, nil
+	return found, nil
 }
 
-// offer puts layers in force if they pass the gate. Callers hold e.mu.
-func (e *Engine) offer(ctx context.Context, layers []*layer) error {
-	for _, l := range layers {
-		e.tried[l.name] = l.digest
+// offer puts files in force if they pass the gate. Callers hold e.mu.
+func (e *Engine) offer(ctx context.Context, found []LayerFiles) error {
+	for _, l := range found {
+		e.tried[l.Name] = files(l.Files).digest()
 	}
 	start := e.options.Now()
-	next, err := e.build(ctx, layers)
+	layers, next, err := e.build(ctx, found)
 	if err != nil {
 		return e.refused(err)
 	}
@@ -203,11 +222,11 @@ func (e *Engine) announce(was []*layer, revision string, start time.Time) {
 
 // refused counts and reports a policy that was not put in force.
 func (e *Engine) refused(err error) error {
-	layer, stage := Core, resultLimit
+	layer, stage := Core, StageLimit
 	if r := (*Refusal)(nil); errors.As(err, &r) {
-		layer, stage = r.Layer, string(r.Stage)
+		layer, stage = r.Layer, r.Stage
 	}
-	e.metrics.activations.WithLabelValues(layer, stage).Inc()
+	e.metrics.activations.WithLabelValues(layer, string(stage)).Inc()
 	inForce := "none"
 	if g := e.Live(); g != nil {
 		inForce = g.revision
@@ -216,32 +235,49 @@ func (e *Engine) refused(err error) error {
 	return err
 }
 
-// build passes layers through the gate, or gives up at the limit: compiling
-// looks at no deadline, and a test may be stuck in a builtin. The gate works in
-// this process, so the limit bounds time and not memory: a policy made to use it
-// up (F23) is stopped by the memory limit of the container, and by who may write
-// the policy folder.
-func (e *Engine) build(ctx context.Context, layers []*layer) (*Generation, error) {
+// build passes files through the gate, or gives up at the limit: compiling looks
+// at no deadline, and a test may be stuck in a builtin. Files that are proved
+// have done all this before, so here they need their tests no more.
+func (e *Engine) build(ctx context.Context, found []LayerFiles) ([]*layer, *Generation, error) {
 	limited, stop := context.WithTimeout(ctx, e.options.Limit)
 	defer stop()
-	type outcome struct {
-		generation *Generation
-		err        error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		var o outcome
-		if err := guarded(limited, func(ctx context.Context) { o.generation, o.err = e.gate.build(ctx, layers) }); err != nil {
-			o.err = err
+	g := e.gate
+	if e.options.Prove != nil && slices.ContainsFunc(found, LayerFiles.fromOutside) {
+		if err := e.options.Prove(limited, found); err != nil {
+			return nil, nil, err
 		}
-		done <- o
+		g.proved = true
+	}
+	var (
+		layers []*layer
+		next   *Generation
+		err    error
+		done   = make(chan error, 1)
+	)
+	go func() {
+		panicked := guarded(limited, func(ctx context.Context) { layers, next, err = g.pass(ctx, found) })
+		done <- cmp.Or(panicked, err)
 	}()
 	select {
-	case o := <-done:
-		return o.generation, o.err
+	case err := <-done:
+		return layers, next, err
 	case <-limited.Done():
-		return nil, refuse(layers[len(layers)-1].name, resultLimit,
+		return nil, nil, refuse(found[len(found)-1].Name, StageLimit,
 			fmt.Errorf("compiling and testing did not end within %v: %w", e.options.Limit, context.Cause(limited)),
 			"look for rules and tests that do not end")
 	}
+}
+
+// Prove passes layers through the gate that an Engine has, the core first, and
+// puts nothing in force. It fails with a *Refusal mostly. The builtins are those
+// of Options. at, if not nil, is told what begins, such as "running its tests",
+// and of which layer: who dies of it may have left a word.
+func Prove(ctx context.Context, layers []LayerFiles, builtins []string, at func(layer, doing string)) error {
+	allowed, err := capabilities(builtins)
+	if err != nil {
+		return err
+	}
+	g := gate{capabilities: allowed, now: time.Now, at: at}
+	panicked := guarded(ctx, func(ctx context.Context) { _, _, err = g.pass(ctx, layers) })
+	return cmp.Or(panicked, err)
 }

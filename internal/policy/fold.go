@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"fmt"
 	"path"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -36,6 +37,7 @@ func (f folder) fold(ctx context.Context, l *layer, changed bool) (*bundle.Bundl
 	light := *l.policy
 	light.Modules = make([]bundle.ModuleFile, len(l.policy.Modules))
 	for i, m := range l.policy.Modules {
+		f.begin(l.name, fmt.Sprintf("working out the constants of %v", m.Parsed.Package.Location))
 		if module := f.constant(ctx, m.Parsed, f.made.compiler.Modules[path.Join(l.name, m.Path)]); module != nil {
 			m.Parsed, changed = module, true
 			m.Raw = []byte(module.String())

@@ -81,7 +81,11 @@ func layerOf(tb testing.TB, s Source) *layer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	l, err := s.open(tb.Context(), c)
+	found, err := s.read(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	l, err := found.parse(c)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -339,7 +339,7 @@ func TestTheGateHasALimit(t *testing.T) {
 	e.options.Limit = time.Nanosecond
 	err := e.Offer(t.Context(), CoreAt(house().with("x.rego", "package x\n").dir(t, "core")))
 	var refusal *Refusal
-	if !errors.As(err, &refusal) || refusal.Stage != resultLimit || !decide(t, e, ask("ann", "enter", "attic")).Allow {
+	if !errors.As(err, &refusal) || refusal.Stage != StageLimit || !decide(t, e, ask("ann", "enter", "attic")).Allow {
 		t.Errorf("got %v, want a refusal at the limit", err)
 	}
 }

@@ -61,11 +61,45 @@ type gate struct {
 	capabilities *ast.Capabilities
 	now          func() time.Time
 	plain        bool // leave packages unfolded, to compare
+	proved       bool // the tests have passed elsewhere
+	// at, if not nil, is told what begins, such as "compiling", and for which layer.
+	at func(layer, doing string)
+}
+
+func (g gate) begin(layer, doing string) {
+	if g.at != nil {
+		g.at(layer, doing)
+	}
+}
+
+// pass makes layers of files, the core first, and a generation of layers. It
+// fails with a *Refusal mostly, changing nothing, unless they pass.
+func (g gate) pass(ctx context.Context, found []LayerFiles) ([]*layer, *Generation, error) {
+	layers, err := g.parse(found)
+	if err != nil {
+		return nil, nil, err
+	}
+	next, err := g.build(ctx, layers)
+	return layers, next, err
+}
+
+func (g gate) parse(found []LayerFiles) ([]*layer, error) {
+	layers := make([]*layer, len(found))
+	for i, f := range found {
+		g.begin(f.Name, "reading it")
+		l, err := f.parse(g.capabilities)
+		if err != nil {
+			return nil, err
+		}
+		layers[i] = l
+	}
+	return layers, nil
 }
 
 // build makes a generation of layers, the core first. It fails with a *Refusal,
 // changing nothing, unless they pass.
 func (g gate) build(ctx context.Context, layers []*layer) (*Generation, error) {
+	g.begin(layers[len(layers)-1].name, "compiling it")
 	made, err := g.compile(ctx, layers)
 	if err != nil {
 		return nil, err

@@ -1,12 +1,9 @@
 package policy
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -16,9 +13,10 @@ import (
 	"github.com/open-policy-agent/opa/v1/util"
 )
 
-// A layer is a bundle read from a Source: policies and data, the tests that gate
+// A layer is a bundle read from files: policies and data, the tests that gate
 // them, and the schemas they are checked against. It never changes.
 type layer struct {
+	files    LayerFiles // what it was made of
 	name     string
 	revision string // of the manifest, or the digest of the contents
 	core     bool
@@ -29,27 +27,15 @@ type layer struct {
 	schemas  map[string]any // by name: access for schemas/access.json
 }
 
-// open gives the layer that the source holds now. What cannot be read, parsed
-// or kept within its roots and limits is refused.
-func (s Source) open(ctx context.Context, capabilities *ast.Capabilities) (*layer, error) {
-	found, err := s.read(ctx)
-	if err != nil {
-		return nil, s.unreadable(err)
-	}
-	return s.layer(found, capabilities)
-}
-
-func (s Source) unreadable(err error) error {
-	return refuse(s.Name, StageRead, fmt.Errorf("%s: %w", cmp.Or(s.Path, "embedded"), err),
-		"give a directory or a .tar.gz of regular files, at most 2,000 and 16 MiB together")
-}
-
-func (s Source) layer(found files, capabilities *ast.Capabilities) (*layer, error) {
+// parse makes a layer of files. What is no Rego, no data, or not within its
+// roots is refused.
+func (f LayerFiles) parse(capabilities *ast.Capabilities) (*layer, error) {
+	found := files(f.Files)
 	if err := snapshot(found); err != nil {
-		return nil, refuse(s.Name, StageRead, err, "policies come as Rego, whole")
+		return nil, refuse(f.Name, StageRead, err, "policies come as Rego, whole")
 	}
 	b, err := bundle.NewCustomReader(found.loader()).
-		WithBaseDir(s.Path).
+		WithBaseDir(f.Path).
 		WithCapabilities(capabilities).
 		WithProcessAnnotations(true).
 		WithLazyLoadingMode(false).
@@ -57,17 +43,17 @@ func (s Source) layer(found files, capabilities *ast.Capabilities) (*layer, erro
 		WithSizeLimitBytes(maxBytes).
 		Read()
 	if err != nil {
-		return nil, s.malformed(found, err)
+		return nil, f.malformed(err)
 	}
-	l := &layer{name: s.Name, core: s.Name == Core, embedded: s.embedded(), digest: found.digest()}
-	if l.revision, err = s.revision(b.Manifest.Revision, l.digest); err != nil {
-		return nil, refuse(s.Name, StageRead, err, "change the revision in .manifest")
+	l := &layer{files: f, name: f.Name, core: f.Name == Core, embedded: f.embedded(), digest: found.digest()}
+	if l.revision, err = f.revision(b.Manifest.Revision, l.digest); err != nil {
+		return nil, refuse(f.Name, StageRead, err, "change the revision in .manifest")
 	}
 	if err := l.settleRoots(&b); err != nil {
 		return nil, err
 	}
 	if l.schemas, err = schemas(found); err != nil {
-		return nil, refuse(s.Name, StageRead, err, "schemas are JSON Schema, one file each")
+		return nil, refuse(f.Name, StageRead, err, "schemas are JSON Schema, one file each")
 	}
 	l.policy, l.tests = split(&b)
 	return l, nil
@@ -91,17 +77,17 @@ func snapshot(found files) error {
 
 // revision tells one state of a layer from every other. A directory is being
 // edited, whatever its manifest says, so its contents are part of its revision.
-func (s Source) revision(manifest, digest string) (string, error) {
+func (f LayerFiles) revision(manifest, digest string) (string, error) {
 	if i := strings.IndexFunc(manifest, func(r rune) bool { return !strings.ContainsRune(revisionRunes, r) }); i >= 0 || len(manifest) > 128 {
 		return "", fmt.Errorf(".manifest:1: revision %.140q is not at most 128 letters, digits and . _ - +", manifest)
 	}
 	if manifest == "" {
 		return digest, nil
 	}
-	if info, err := os.Stat(s.Path); s.embedded() || err == nil && !info.IsDir() {
-		return manifest, nil
+	if f.Directory {
+		return manifest + "+" + digest, nil
 	}
-	return manifest + "+" + digest, nil
+	return manifest, nil
 }
 
 // settleRoots gives a bundle that claims everything the roots it fills, so that
@@ -167,20 +153,20 @@ func segments(r ast.Ref) []string {
 }
 
 // malformed gives an error of the bundle reader a place, where it has none.
-func (s Source) malformed(found files, err error) error {
+func (f LayerFiles) malformed(err error) error {
 	var syntax ast.Errors
 	if errors.As(err, &syntax) {
-		return refuse(s.Name, StageRead, err, "mend the syntax: `postern policy check` tells when it is right")
+		return refuse(f.Name, StageRead, err, "mend the syntax: `postern policy check` tells when it is right")
 	}
-	for _, name := range slices.Sorted(maps.Keys(found)) {
-		if !strings.HasSuffix(name, bundle.RegoExt) || !strings.Contains(err.Error(), "'"+path.Join(s.Path, name)+"'") {
+	for _, name := range slices.Sorted(maps.Keys(f.Files)) {
+		if !strings.HasSuffix(name, bundle.RegoExt) || !strings.Contains(err.Error(), "'"+path.Join(f.Path, name)+"'") {
 			continue
 		}
-		if m, parseErr := ast.ParseModule(path.Join(s.Path, name), string(found[name])); parseErr == nil {
+		if m, parseErr := ast.ParseModule(path.Join(f.Path, name), string(f.Files[name])); parseErr == nil {
 			err = fmt.Errorf("%v: %w", m.Package.Location, err)
 		}
 	}
-	return refuse(s.Name, StageRead, err, "see the roots in .manifest, and that data files are well-formed")
+	return refuse(f.Name, StageRead, err, "see the roots in .manifest, and that data files are well-formed")
 }
 
 // schemas are the files of the folder schemas, by name.

@@ -25,7 +25,7 @@ func newMeters(r prometheus.Registerer, sources []Source, stuck func() float64) 
 		}, []string{"source"}),
 	}
 	for _, s := range sources {
-		for _, result := range []string{"ok", string(StageRead), string(StageCompile), string(StageEntrypoint), string(StageData), string(StageTest), resultLimit} {
+		for _, result := range []string{"ok", string(StageRead), string(StageCompile), string(StageEntrypoint), string(StageData), string(StageTest), string(StageLimit), string(StageProof)} {
 			m.activations.WithLabelValues(s.Name, result)
 		}
 		m.activatedAt.WithLabelValues(s.Name)
@@ -35,9 +35,6 @@ func newMeters(r prometheus.Registerer, sources []Source, stuck func() float64) 
 	}, stuck))
 	return m
 }
-
-// resultLimit is the result of a policy that the gate could not judge in time.
-const resultLimit = "limit"
 
 // activated records that a layer is in force instead of another revision of it.
 func (m *meters) activated(was, is *layer, at time.Time) {

@@ -30,6 +30,7 @@ postern_policy_activations_total{result="data",source="core"} 0
 postern_policy_activations_total{result="entrypoint",source="core"} 0
 postern_policy_activations_total{result="limit",source="core"} 0
 postern_policy_activations_total{result="ok",source="core"} 2
+postern_policy_activations_total{result="proof",source="core"} 0
 postern_policy_activations_total{result="read",source="core"} 0
 postern_policy_activations_total{result="test",source="core"} 0
 # HELP postern_policy_info The policy revision in force for each layer; the value is always 1.

@@ -39,6 +39,8 @@ const (
 	StageEntrypoint Stage = "entrypoint" // what Go asks for is there
 	StageData       Stage = "data"       // what rules read is brought by somebody
 	StageTest       Stage = "test"       // the tests that the layer brought
+	StageLimit      Stage = "limit"      // time or memory ran out at any of these
+	StageProof      Stage = "proof"      // the process that tried it ended without a verdict
 )
 
 // A Refusal says why a policy is not put in force. What was in force stays.

@@ -1,10 +1,13 @@
 package policy
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,8 +57,35 @@ const revisionRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234
 
 func (s Source) embedded() bool { return s.Path == "" }
 
-// read gives the files as they were at one moment.
-func (s Source) read(ctx context.Context) (files, error) { return still(ctx, s.stamp, s.load) }
+// LayerFiles are the contents of one layer as they were at one moment, before
+// anyone has looked into them. They never change.
+type LayerFiles struct {
+	Name      string            // of the layer
+	Path      string            // where they were read, for errors to name; empty for what is compiled in
+	Directory bool              // Path is a directory, and no archive
+	Files     map[string][]byte // by slash-separated path
+}
+
+func (l LayerFiles) embedded() bool { return l.Path == "" }
+
+func (l LayerFiles) fromOutside() bool { return !l.embedded() }
+
+// same says whether two layers have one name and the same contents.
+func (l LayerFiles) same(other LayerFiles) bool {
+	return l.Name == other.Name && maps.EqualFunc(l.Files, other.Files, bytes.Equal)
+}
+
+// read gives the files as they were at one moment. What cannot be read is
+// refused.
+func (s Source) read(ctx context.Context) (LayerFiles, error) {
+	found, err := still(ctx, s.stamp, s.load)
+	if err != nil {
+		return LayerFiles{}, refuse(s.Name, StageRead, fmt.Errorf("%s: %w", cmp.Or(s.Path, "embedded"), err),
+			"give a directory or a .tar.gz of regular files, at most 2,000 and 16 MiB together")
+	}
+	info, err := os.Stat(s.Path)
+	return LayerFiles{Name: s.Name, Path: s.Path, Directory: err == nil && info.IsDir(), Files: found}, nil
+}
 
 // still loads, and loads again if anything moved meanwhile.
 func still(ctx context.Context, stamp func() (string, error), load func() (files, error)) (files, error) {

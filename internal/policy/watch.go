@@ -26,20 +26,20 @@ func (e *Engine) Watch(ctx context.Context) {
 func (e *Engine) look(ctx context.Context) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var changed []*layer
+	var changed []LayerFiles
 	for _, s := range e.sources {
-		if l := e.changed(ctx, s); l != nil {
+		if l, ok := e.changed(ctx, s); ok {
 			changed = append(changed, l)
 		}
 	}
 	if len(changed) == 0 || len(e.good) == 0 || ctx.Err() != nil {
 		return
 	}
-	proposal := e.good
+	proposal := filesOf(e.good)
 	for _, l := range changed {
 		e.latest, proposal = with(e.latest, l), with(proposal, l)
 	}
-	if e.offer(ctx, e.latest) == nil || slices.Equal(e.latest, proposal) {
+	if e.offer(ctx, e.latest) == nil || slices.EqualFunc(e.latest, proposal, LayerFiles.same) {
 		return
 	}
 	// Another layer was refused before and still is: it must not keep back
@@ -49,24 +49,21 @@ func (e *Engine) look(ctx context.Context) {
 
 // changed reads a source if its files are not what was last looked at. Files
 // that move meanwhile are left for the next look.
-func (e *Engine) changed(ctx context.Context, s Source) *layer {
+func (e *Engine) changed(ctx context.Context, s Source) (l LayerFiles, ok bool) {
 	mark := s.mark()
 	if s.embedded() || mark == e.marks[s.Name] || pause(ctx, e.options.Settle) != nil || s.mark() != mark {
-		return nil
+		return l, false
 	}
-	l, err := s.open(ctx, e.gate.capabilities)
+	l, err := s.read(ctx)
 	if s.mark() != mark || ctx.Err() != nil {
-		return nil
+		return l, false
 	}
 	e.marks[s.Name] = mark
 	if err != nil {
 		_ = e.refused(err)
-		return nil
+		return l, false
 	}
-	if e.tried[s.Name] == l.digest {
-		return nil
-	}
-	return l
+	return l, e.tried[s.Name] != files(l.Files).digest()
 }
 
 // mark is the stamp of the files, or why there is none, so that each is told once.
