@@ -45,13 +45,13 @@ func openSQLite(path string, options Options) (*Store, error) {
 		return nil, fmt.Errorf("open the database file: %w", err)
 	}
 	s := &Store{dialect: sqliteDialect()}
-	if s.writer, err = sqlitePool(abs, 1, "_txlock", "immediate", "_journal_mode", "WAL"); err != nil {
+	if s.writer, err = sqlitePool(abs, 1, writerPages, "_txlock", "immediate", "_journal_mode", "WAL"); err != nil {
 		return nil, err
 	}
-	if s.reader, err = sqlitePool(abs, options.ReadConns, "_query_only", "1"); err != nil {
+	if s.reader, err = sqlitePool(abs, options.ReadConns, readerPages, "_query_only", "1"); err != nil {
 		return nil, errors.Join(err, s.writer.Close())
 	}
-	if s.follow, err = sqlitePool(abs, 1, "_query_only", "1"); err != nil {
+	if s.follow, err = sqlitePool(abs, 1, readerPages, "_query_only", "1"); err != nil {
 		return nil, errors.Join(err, s.writer.Close(), s.reader.Close())
 	}
 	return s, nil
@@ -68,7 +68,15 @@ func makePrivate(path string) error {
 	return f.Close()
 }
 
-func sqlitePool(path string, conns int, settings ...string) (*sql.DB, error) {
+// What one connection keeps of the file in memory, in KiB, once it has read it.
+// An import wants much of it at hand; those that read are many, and what they
+// have read is in the grants cache and in that of the operating system.
+const (
+	writerPages = 64 << 10
+	readerPages = 2 << 10
+)
+
+func sqlitePool(path string, conns, pages int, settings ...string) (*sql.DB, error) {
 	query := url.Values{
 		"_busy_timeout": {"2000"},
 		"_foreign_keys": {"1"},
@@ -76,7 +84,7 @@ func sqlitePool(path string, conns int, settings ...string) (*sql.DB, error) {
 		"_dqs":          {"0"},
 		// Sorting never needs a temporary file: a container may have no place for
 		// one. The log of a large import is cut back to 64 MB once it is in the file.
-		"_pragma": {"temp_store(MEMORY)", "cache_size(-16000)", "journal_size_limit(67108864)"},
+		"_pragma": {"temp_store(MEMORY)", fmt.Sprintf("cache_size(-%d)", pages), "journal_size_limit(67108864)"},
 	}
 	for i := 0; i < len(settings); i += 2 {
 		query.Set(settings[i], settings[i+1])
