@@ -20,12 +20,20 @@ import (
 	"github.com/postern-authz/postern/internal/policy"
 )
 
-// TestMain is the program that tries policies, if it is started as that.
+// TestMain is the program that tries policies, or the one that has them tried,
+// if it is started as that.
 func TestMain(m *testing.M) {
-	if len(os.Args) < 3 || os.Args[1] != "policy" || os.Args[2] != "prove" {
+	switch strings.Join(os.Args[1:min(3, len(os.Args))], " ") {
+	case "policy prove":
+		prove()
+	case "serve":
+		_ = New(tight, nil)(context.Background(), endless().layers())
+	default:
 		goleak.VerifyTestMain(m)
-		return
 	}
+}
+
+func prove() {
 	var l Limits
 	flags := flag.NewFlagSet("prove", flag.ExitOnError)
 	flags.Int64Var(&l.Memory, "memory", 0, "")
@@ -35,7 +43,6 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "postern:", err)
 		os.Exit(1)
 	}
-	os.Exit(0)
 }
 
 // tight are limits that are soon reached, and wide enough for what is good.
@@ -230,7 +237,7 @@ func TestATestThatDoesNotEndIsRefusedByProcessorTime(t *testing.T) {
 func TestAProcessThatIsKilledIsARefusal(t *testing.T) {
 	told := make(chan error, 1)
 	go func() { told <- New(tight, nil)(t.Context(), endless().layers()) }()
-	kill(t, child(t))
+	kill(t, childOf(t, os.Getpid()))
 	var refusal *policy.Refusal
 	if err := <-told; !errors.As(err, &refusal) || refusal.Stage != policy.StageProof || !strings.Contains(err.Error(), "signal: killed") {
 		t.Errorf("got %v, want a refusal that speaks of the signal", err)
@@ -244,11 +251,11 @@ func kill(t *testing.T, pid int) {
 	}
 }
 
-// child waits for the one process that this one has started.
-func child(t *testing.T) (pid int) {
+// childOf waits for the one process that another has started.
+func childOf(t *testing.T, parent int) (pid int) {
 	t.Helper()
 	for {
-		found, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", os.Getpid()))
+		found, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", parent))
 		if err != nil || len(found) == 0 {
 			t.Fatalf("there is no /proc to find a process in: %v", err)
 		}
@@ -270,7 +277,7 @@ func TestTheProcessEndsWithItsParentsContext(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	told := make(chan error, 1)
 	go func() { told <- New(tight, nil)(ctx, endless().layers()) }()
-	pid := child(t)
+	pid := childOf(t, os.Getpid())
 	stop()
 	if err := <-told; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
@@ -278,6 +285,30 @@ func TestTheProcessEndsWithItsParentsContext(t *testing.T) {
 	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
 		t.Errorf("got %v, want the process gone", err)
 	}
+}
+
+func TestTheProcessEndsWithItsParent(t *testing.T) {
+	parent := exec.Command(os.Args[0], "serve")
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := childOf(t, parent.Process.Pid)
+	kill(t, parent.Process.Pid)
+	_ = parent.Wait() // "signal: killed" is what was wanted
+	for alive(pid) {
+		select {
+		case <-t.Context().Done():
+			t.Fatal("the process goes on without its parent")
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// alive says whether a process runs: one that has ended may stay as a zombie
+// until somebody asks how.
+func alive(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(text), ") Z ")
 }
 
 // What is edited meanwhile is neither tried nor put in force.
