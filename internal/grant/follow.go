@@ -154,9 +154,14 @@ func (p *PIP) awaitLook(ctx context.Context) {
 }
 
 // awaitThat has the change log looked at until something is so. It asks under
-// the lock.
+// the lock. It gives up while ctx still lasts, so that what is not so can be
+// told from what could not be known.
 func (p *PIP) awaitThat(ctx context.Context, so func() bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	limit := patience
+	if end, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(end)/2)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for try := 0; ; try++ {
 		p.mu.RLock()

@@ -112,6 +112,15 @@ func TestATokenAheadOfTheDirectoryIsRefused(t *testing.T) {
 	})
 }
 
+func TestATokenAheadOfTheDirectoryIsToldApartWithinADeadline(t *testing.T) {
+	bubble(t, grant.Options{}, func(t *testing.T, s *source, p *grant.PIP) {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_, _, err := p.Gather(ctx, rita, 7)
+		wantError(t, err, authz.ErrInvalid, "revision 7 is asked for and the directory is at 0")
+	})
+}
+
 func TestATokenIsUnavailableWhileTheDirectoryIsAway(t *testing.T) {
 	bubble(t, grant.Options{}, func(t *testing.T, s *source, p *grant.PIP) {
 		mustGather(t, p, rita, 0)
@@ -120,11 +129,11 @@ func TestATokenIsUnavailableWhileTheDirectoryIsAway(t *testing.T) {
 		_, _, err := p.Gather(t.Context(), rita, token)
 		wantError(t, err, authz.ErrUnavailable, "could not be asked")
 
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		defer cancel()
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(20*time.Millisecond, cancel)
 		_, _, err = p.Gather(ctx, rita, token)
 		wantError(t, err, authz.ErrUnavailable, "wait for revision 1")
-		wantError(t, err, context.DeadlineExceeded, "")
+		wantError(t, err, context.Canceled, "")
 	})
 }
 
@@ -158,6 +167,24 @@ func TestACutConnectionEndsAtTheBound(t *testing.T) {
 		}
 		if facts, _ := mustGather(t, p, rita, 0); text(facts["grants"]) != "[]" {
 			t.Errorf("got grants %s, want none", text(facts["grants"]))
+		}
+	})
+}
+
+func TestALockedDirectoryHoldsNoAnswerUp(t *testing.T) {
+	bubble(t, grant.Options{}, func(t *testing.T, s *source, p *grant.PIP) {
+		mustGather(t, p, rita, 0)
+		s.set(func() { s.locked = true })
+		time.Sleep(6 * time.Second)
+		for range 3 {
+			begin := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			_, _, err := p.Gather(ctx, rita, 0)
+			cancel()
+			wantError(t, err, authz.ErrUnavailable, "longer than POSTERN_MAX_STALENESS=5s")
+			if waited := time.Since(begin); waited > 100*time.Millisecond {
+				t.Errorf("waited %s, want the 100ms there were", waited)
+			}
 		}
 	})
 }

@@ -104,15 +104,8 @@ func (p *PIP) run(ctx context.Context, l *load) {
 	close(l.done)
 }
 
-// fill reads the keys of a load into the cache. It runs outside any request, so
-// nobody else would stop a panic from ending the process.
-func (p *PIP) fill(ctx context.Context, l *load) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			p.log.Error("reading the directory panicked", "err", r, "stack", string(debug.Stack()))
-			err = fmt.Errorf("reading the directory panicked: %v", r)
-		}
-	}()
+// fill reads the keys of a load into the cache.
+func (p *PIP) fill(ctx context.Context, l *load) error {
 	p.mu.RLock()
 	l.epoch, l.high = p.epoch, p.high
 	p.mu.RUnlock()
@@ -125,8 +118,15 @@ func (p *PIP) fill(ctx context.Context, l *load) (err error) {
 	return nil
 }
 
-// read reads keys at one revision, at most maxReads at once.
+// read reads keys at one revision, at most maxReads at once. It runs outside any
+// request, so nobody else would stop a panic from ending the process.
 func (p *PIP) read(ctx context.Context, keys []authz.Key) (entries []*entry, asOf authz.Revision, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.log.Error("reading the directory panicked", "err", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("reading the directory panicked: %v: %w", r, authz.ErrUnavailable)
+		}
+	}()
 	select {
 	case p.reads <- struct{}{}:
 		defer func() { <-p.reads }()
@@ -174,6 +174,27 @@ func (p *PIP) keep(l *load, entries []*entry) {
 	}
 }
 
+// readWithin is read for a request that waits no longer than ctx lasts. A
+// database that is locked does not look at ctx, so it is left behind.
+func (p *PIP) readWithin(ctx context.Context, keys []authz.Key) ([]*entry, authz.Revision, error) {
+	type answer struct {
+		entries []*entry
+		asOf    authz.Revision
+		err     error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		entries, asOf, err := p.read(ctx, keys)
+		got <- answer{entries, asOf, err}
+	}()
+	select {
+	case a := <-got:
+		return a.entries, a.asOf, a.err
+	case <-ctx.Done():
+		return nil, 0, fmt.Errorf("read %d keys from the directory: %w: %w", len(keys), context.Cause(ctx), authz.ErrUnavailable)
+	}
+}
+
 // maxDepth is how often what was read may name more that must be read: a login
 // its user, an account the accounts it lies in, each changing under the reads.
 const maxDepth = 8
@@ -197,7 +218,7 @@ func (p *PIP) readThrough(ctx context.Context, requests []authz.Request, atLeast
 			return p.answer(all, asOf, atLeast, high)
 		}
 		keys = have.with(keys, f.missing)
-		entries, at, err := p.read(ctx, keys)
+		entries, at, err := p.readWithin(ctx, keys)
 		if err != nil {
 			return nil, 0, err
 		}

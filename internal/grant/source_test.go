@@ -25,6 +25,7 @@ type source struct {
 	readErr       error
 	changesErr    error
 	hang          bool // reads and looks at the change log wait for their deadline
+	locked        bool // reads and looks at the change log take 5 s, whatever their deadline
 	reads         int
 	onRead        func() // between the reading and the telling
 }
@@ -99,9 +100,12 @@ func (s *source) count() int {
 // wait is how a call behaves on the way to the directory.
 func (s *source) wait(ctx context.Context, err error) (after time.Duration, _ error) {
 	s.mu.Lock()
-	before, after, hang := s.before, s.after, s.hang
+	before, after, hang, locked := s.before, s.after, s.hang, s.locked
 	s.mu.Unlock()
 	switch {
+	case locked:
+		time.Sleep(5 * time.Second)
+		return 0, errCut
 	case hang:
 		<-ctx.Done()
 		return 0, ctx.Err()
