@@ -70,7 +70,7 @@ func NewAuthenticator(o AuthOptions) (*Authenticator, error) {
 		a.now = time.Now
 	}
 	if o.Keys != nil {
-		a.keys = &keyCache{keys: o.Keys, now: a.now, recent: map[string]cachedKey{}}
+		a.keys = newKeyCache(o.Keys, a.now)
 	}
 	for _, reason := range []string{authMissing, authMalformed, authUnknown, authWrong, authExpired, authRevoked, authCertificate, authUnavailable} {
 		a.failures.WithLabelValues(reason)

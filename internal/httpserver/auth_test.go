@@ -187,7 +187,7 @@ func TestKeysAreReadOnceASecond(t *testing.T) {
 
 func TestTheKeyCacheIsBounded(t *testing.T) {
 	keys := &keyring{keys: map[string]Key{}}
-	c := &keyCache{keys: keys, now: newClock().Now, recent: map[string]cachedKey{}}
+	c := newKeyCache(keys, newClock().Now)
 	for i := range 5 * maxCachedKeys {
 		if _, known, err := c.find(t.Context(), fmt.Sprint(i)); known || err != nil {
 			t.Fatalf("got known %v, %v, want an unknown key", known, err)
@@ -198,6 +198,60 @@ func TestTheKeyCacheIsBounded(t *testing.T) {
 	}
 	if _, _, err := c.find(t.Context(), fmt.Sprint(5*maxCachedKeys-1)); err != nil || keys.count() != 5*maxCachedKeys {
 		t.Errorf("an unknown key was looked up again: %d look-ups", keys.count())
+	}
+}
+
+// locked is Keys whose database is locked until the channel is closed.
+type locked struct {
+	Keys
+	until chan struct{}
+}
+
+func (l locked) AppKey(ctx context.Context, id string) (Key, error) {
+	<-l.until
+	return l.Keys.AppKey(ctx, id)
+}
+
+func TestLockedKeysHoldNobodyUp(t *testing.T) {
+	clock, until := newClock(), make(chan struct{})
+	keys := &keyring{keys: map[string]Key{"portal": {Caller: authz.Caller{ID: "portal"}}}}
+	c := newKeyCache(keys, clock.Now)
+	if _, known, err := c.find(t.Context(), "portal"); !known || err != nil {
+		t.Fatalf("got known %v, %v, want a known key", known, err)
+	}
+	c.keys = locked{keys, until}
+	clock.pass(2 * time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if key, known, err := c.find(ctx, "portal"); !known || err != nil || key.Caller.ID != "portal" || ctx.Err() != nil {
+		t.Errorf("got %v, known %v, %v with %v, want the last answer while there is time left", key, known, err, ctx.Err())
+	}
+	clock.pass(4 * time.Second)
+	var asking sync.WaitGroup
+	for i := range 2 * maxLookups {
+		asking.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			if _, known, err := c.find(ctx, []string{"portal", "stranger"}[i%2]); known || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got known %v, %v, want %v", known, err, context.DeadlineExceeded)
+			}
+		})
+	}
+	asking.Wait()
+	close(until)
+	eventually(t, "the look-ups to end", func() bool { return len(c.lookups) == 0 })
+	if _, known, err := c.find(t.Context(), "portal"); !known || err != nil {
+		t.Errorf("got known %v, %v, want a known key again", known, err)
+	}
+}
+
+type broken struct{}
+
+func (broken) AppKey(context.Context, string) (Key, error) { panic("broken") }
+
+func TestAPanicOfKeysIsAnError(t *testing.T) {
+	if _, known, err := newKeyCache(broken{}, newClock().Now).find(t.Context(), "portal"); known || err == nil {
+		t.Errorf("got known %v, %v, want an error", known, err)
 	}
 }
 

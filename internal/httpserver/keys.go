@@ -3,6 +3,8 @@ package httpserver
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -33,10 +35,14 @@ const (
 // maxCachedKeys bounds what strangers who try ids can make the cache hold.
 const maxCachedKeys = 1024
 
+// maxLookups is how many questions Keys is asked at once.
+const maxLookups = 32
+
 // A keyCache remembers answers of Keys for a moment, unknown ids included.
 type keyCache struct {
-	keys Keys
-	now  func() time.Time
+	keys    Keys
+	now     func() time.Time
+	lookups chan struct{} // holds one for each question that is asked
 
 	mu     sync.Mutex
 	recent map[string]cachedKey // guarded by mu
@@ -48,7 +54,12 @@ type cachedKey struct {
 	at    time.Time
 }
 
-// find returns the key of an id, and whether there is one.
+func newKeyCache(keys Keys, now func() time.Time) *keyCache {
+	return &keyCache{keys: keys, now: now, lookups: make(chan struct{}, maxLookups), recent: map[string]cachedKey{}}
+}
+
+// find returns the key of an id, and whether there is one. While Keys is slow
+// the last answer will do, and half of the time is left for what follows.
 func (c *keyCache) find(ctx context.Context, id string) (key Key, known bool, err error) {
 	now := c.now()
 	c.mu.Lock()
@@ -57,15 +68,63 @@ func (c *keyCache) find(ctx context.Context, id string) (key Key, known bool, er
 	if ok && now.Sub(last.at) < keyFresh {
 		return last.key, last.known, nil
 	}
-	key, err = c.keys.AppKey(ctx, id)
+	usable := ok && now.Sub(last.at) < keyStale
+	if end, limited := ctx.Deadline(); usable && limited {
+		half, cancel := context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+		ctx = half
+	}
+	found, err := c.lookUp(ctx, id)
 	switch {
-	case err == nil || errors.Is(err, authz.ErrNotFound):
-		c.remember(id, cachedKey{key, err == nil, now})
-		return key, err == nil, nil
-	case ok && now.Sub(last.at) < keyStale:
+	case err == nil:
+		found.at = now
+		c.remember(id, found)
+		return found.key, found.known, nil
+	case usable:
 		return last.key, last.known, nil
 	}
 	return Key{}, false, err
+}
+
+// lookUp asks Keys, and waits no longer than ctx lasts: a database that is
+// locked does not look at it, so it is left behind.
+func (c *keyCache) lookUp(ctx context.Context, id string) (cachedKey, error) {
+	select {
+	case c.lookups <- struct{}{}:
+	case <-ctx.Done():
+		return cachedKey{}, context.Cause(ctx)
+	}
+	type answer struct {
+		key cachedKey
+		err error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		defer func() { <-c.lookups }()
+		key, err := c.ask(ctx, id)
+		got <- answer{key, err}
+	}()
+	select {
+	case a := <-got:
+		return a.key, a.err
+	case <-ctx.Done():
+		return cachedKey{}, context.Cause(ctx)
+	}
+}
+
+// ask asks Keys. It runs outside any request, so nobody else would stop a panic
+// from ending the process.
+func (c *keyCache) ask(ctx context.Context, id string) (found cachedKey, err error) {
+	defer func() {
+		if what := recover(); what != nil {
+			err = fmt.Errorf("looking up an app key panicked: %v\n%s", what, debug.Stack())
+		}
+	}()
+	key, err := c.keys.AppKey(ctx, id)
+	if errors.Is(err, authz.ErrNotFound) {
+		return cachedKey{}, nil
+	}
+	return cachedKey{key: key, known: true}, err
 }
 
 func (c *keyCache) remember(id string, k cachedKey) {
