@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	case "policy prove":
 		prove()
 	case "serve":
-		_ = New(tight, nil)(context.Background(), endless().layers())
+		_ = New(Limits{CPU: 2 * patience}, nil)(context.Background(), comparing().layers())
 	default:
 		goleak.VerifyTestMain(m)
 	}
@@ -203,6 +203,18 @@ func refusedBy(t *testing.T, o policy.Options) *policy.Refusal {
 	return refusal
 }
 
+// patience is how long a process may take to end that has to.
+const patience = 30 * time.Second
+
+// comparing is a policy with a test that compares two equal values, which takes
+// 2^36 steps and looks at no deadline.
+func comparing() tree {
+	t := good()
+	t["bomb_test.rego"] = "package bomb_test\n\nimport rego.v2\n\ntest_bomb if {\n" +
+		doubling("\t") + strings.ReplaceAll(doubling("\t"), "x", "y") + "\tx36 == y36\n}\n"
+	return t
+}
+
 // endless is a policy with a test that takes very long.
 func endless() tree {
 	t := good()
@@ -222,10 +234,9 @@ func TestATestThatDoesNotEndIsRefusedByTime(t *testing.T) {
 }
 
 func TestATestThatDoesNotEndIsRefusedByProcessorTime(t *testing.T) {
-	comparing := good() // two values that are equal, which takes 2^36 steps to see
-	comparing["bomb_test.rego"] = "package bomb_test\n\nimport rego.v2\n\ntest_bomb if {\n" +
-		doubling("\t") + strings.ReplaceAll(doubling("\t"), "x", "y") + "\tx36 == y36\n}\n"
-	err := New(Limits{CPU: 2 * time.Second}, nil)(t.Context(), comparing.layers())
+	ctx, stop := context.WithTimeout(t.Context(), patience)
+	defer stop()
+	err := New(Limits{CPU: 2 * time.Second}, nil)(ctx, comparing().layers())
 	var refusal *policy.Refusal
 	if !errors.As(err, &refusal) || refusal.Stage != policy.StageLimit || !strings.Contains(err.Error(), "running its tests took more than 2s of processor time") {
 		t.Errorf("got %v, want a refusal at the limit", err)
@@ -295,9 +306,10 @@ func TestTheProcessEndsWithItsParent(t *testing.T) {
 	pid := childOf(t, parent.Process.Pid)
 	kill(t, parent.Process.Pid)
 	_ = parent.Wait() // "signal: killed" is what was wanted
-	for alive(pid) {
+	for enough := time.After(patience); alive(pid); {
 		select {
-		case <-t.Context().Done():
+		case <-enough:
+			kill(t, pid)
 			t.Fatal("the process goes on without its parent")
 		case <-time.After(time.Millisecond):
 		}
