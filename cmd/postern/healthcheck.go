@@ -24,7 +24,7 @@ server says and exits with 0 when it is ready, 6 when it is not or not there.`,
 			if err != nil {
 				return err
 			}
-			return ready(c.Context(), s.out, cfg.Ops.Listen.Addr())
+			return ready(c.Context(), s.out, string(cfg.Ops.Listen))
 		},
 	}
 }

@@ -212,9 +212,9 @@ func (s *server) openStore(ctx context.Context) (err error) {
 func (s *server) openLog() error {
 	var sink decisionlog.Sink
 	switch target := s.cfg.DecisionLog.Target; target {
-	case "none":
+	case config.LogNone:
 		return nil
-	case "stdout":
+	case config.LogStdout:
 		sink = decisionlog.Stdout(s.Out)
 	default:
 		var err error
@@ -265,12 +265,8 @@ func (s *server) decisions() (*httpserver.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	mode := httpserver.Mode(d.AuthMode())
-	if err := httpserver.CheckExposure(string(d.Listen), certificates != nil, mode, s.cfg.AllowPlaintext); err != nil {
-		return nil, err
-	}
 	authenticator, err := httpserver.NewAuthenticator(httpserver.AuthOptions{
-		Listener: "decisions", Mode: mode, Keys: appKeys{s.store}, Metrics: s.registry,
+		Listener: "decisions", Mode: httpserver.Mode(d.AuthMode()), Keys: appKeys{s.store}, Metrics: s.registry,
 	})
 	if err != nil {
 		return nil, err

@@ -48,7 +48,7 @@ type Config struct {
 
 // Decisions is the listener that applications ask.
 type Decisions struct {
-	Listen    Address       `env:"LISTEN" envDefault:"127.0.0.1:8181" help:"Where applications ask for decisions: host:port, or unix:///path for a socket."`
+	Listen    Address       `env:"LISTEN" envDefault:"127.0.0.1:8181" help:"Where applications ask for decisions: host:port, unix:///path for a socket, or fd://3 for one that systemd hands over."`
 	Auth      string        `env:"AUTH" envDefault:"auto" enum:"auto,key,mtls,none" help:"How applications prove who they are: an app key, a client certificate (mtls), or not at all (none), which only a loopback address or a unix socket allows. auto: mtls where a client CA is set, none where none is allowed, else key."`
 	TLSCert   string        `env:"TLS_CERT" help:"PEM file of the certificate chain, read again when it changes. Empty: no TLS, which only a loopback address or a unix socket allows."`
 	TLSKey    string        `env:"TLS_KEY" help:"PEM file of the certificate's private key. Empty: no TLS."`

@@ -63,10 +63,10 @@ func TestEverySettingCanBeSet(t *testing.T) {
 	checks := []struct{ got, want any }{
 		{string(c.Secret), strings.Repeat("s", 32)},
 		{c.PublicURL, PublicURL("https://pdp.example.com/tenant")},
-		{c.Decisions.Listen.Network() + " " + c.Decisions.Listen.Addr(), "unix /run/postern/decisions.sock"},
+		{c.Decisions.Listen, Address("unix:///run/postern/decisions.sock")},
 		{c.Decisions.MaxBody, Size(1 << 20)},
 		{len(c.PolicyBuiltins), 2},
-		{c.DecisionLog.Target.File(), "/var/log/postern/decisions.ndjson"},
+		{c.DecisionLog.Target, LogTarget("/var/log/postern/decisions.ndjson")},
 		{c.LogLevel.String(), "WARN"},
 		{c.DrainDelay, time.Duration(0)},
 		{c.MaxStaleness, 5 * time.Second},

@@ -73,6 +73,10 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 		{"a socket whose path is too long", "POSTERN_DECISIONS_LISTEN=unix:///" + long, []string{badSocket}},
 		{"all addresses without TLS", "POSTERN_DECISIONS_LISTEN=:8181", []string{plaintext}},
 		{"a name without TLS", "POSTERN_DECISIONS_LISTEN=pdp:8181", []string{plaintext}},
+		{"a name that looks local", "POSTERN_DECISIONS_LISTEN=localhost.example.com:8181", []string{plaintext}},
+		{"a socket that may be anything without TLS", "POSTERN_DECISIONS_LISTEN=fd://3", []string{plaintext}},
+		{"a socket that is standard output", "POSTERN_DECISIONS_LISTEN=fd://1", []string{badHandedOver}},
+		{"a socket without a number", "POSTERN_DECISIONS_LISTEN=fd://x", []string{badHandedOver}},
 		{"nobody has to prove anything on the network", "POSTERN_ALLOW_PLAINTEXT=true POSTERN_DECISIONS_AUTH=none POSTERN_DECISIONS_LISTEN=0.0.0.0:8181", []string{"POSTERN_DECISIONS_AUTH is none, but POSTERN_DECISIONS_LISTEN can be reached over the network: anybody there could ask"}},
 		{"an unknown way to authenticate", "POSTERN_DECISIONS_AUTH=basic", []string{"POSTERN_DECISIONS_AUTH is none of: auto, key, mtls, none"}},
 		{"mtls without a client CA", "POSTERN_DECISIONS_AUTH=mtls", []string{"POSTERN_DECISIONS_AUTH is mtls, which needs POSTERN_DECISIONS_TLS_CLIENT_CA"}},
@@ -96,7 +100,8 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 		{"no connections", "POSTERN_DECISIONS_MAX_CONNECTIONS=0", []string{"POSTERN_DECISIONS_MAX_CONNECTIONS is not within 1..1000000"}},
 		{"fewer connections than none", "POSTERN_DECISIONS_MAX_CONNECTIONS_PER_IP=-1", []string{"POSTERN_DECISIONS_MAX_CONNECTIONS_PER_IP is not within 0..1000000"}},
 		{"neither yes nor no", "POSTERN_ALLOW_PLAINTEXT=perhaps", []string{"POSTERN_ALLOW_PLAINTEXT is neither true nor false"}},
-		{"an ops listener on a socket", "POSTERN_OPS_LISTEN=unix:///run/ops.sock", []string{"POSTERN_OPS_LISTEN is a unix socket, which neither Prometheus nor a probe can ask"}},
+		{"an ops listener on a socket", "POSTERN_OPS_LISTEN=unix:///run/ops.sock", []string{badOps}},
+		{"an ops listener that is handed over", "POSTERN_OPS_LISTEN=fd://3", []string{badOps}},
 		{"two listeners on one address", "POSTERN_OPS_LISTEN=127.0.0.1:8181", []string{"POSTERN_OPS_LISTEN is the address of POSTERN_DECISIONS_LISTEN too"}},
 		{"profiles for the network", "POSTERN_OPS_LISTEN=:8183 POSTERN_OPS_PPROF=true", []string{"POSTERN_OPS_PPROF shows the inside of the process, so POSTERN_OPS_LISTEN has to be a loopback address"}},
 		{"policies that are not there", "POSTERN_POLICIES=/none", []string{"POSTERN_POLICIES names a policy that cannot be read: no such file or directory"}},
@@ -142,6 +147,8 @@ const (
 	exposedDatabase = "POSTERN_DATABASE reaches PostgreSQL over a network without sslmode=verify-full; POSTERN_ALLOW_PLAINTEXT=true accepts that"
 	badListen       = "POSTERN_DECISIONS_LISTEN is not an address such as 127.0.0.1:8181 or unix:///run/postern/decisions.sock"
 	badSocket       = "POSTERN_DECISIONS_LISTEN is not a socket such as unix:///run/postern/decisions.sock, of at most 107 bytes"
+	badHandedOver   = "POSTERN_DECISIONS_LISTEN is not the number of a socket that was handed over, such as fd://3"
+	badOps          = "POSTERN_OPS_LISTEN is a socket, which neither Prometheus nor a probe can ask: write host:port"
 	badTarget       = "POSTERN_DECISION_LOG is none of: none, stdout, a file such as /var/log/postern/decisions.ndjson"
 	plaintext       = "POSTERN_DECISIONS_LISTEN can be reached over the network: set POSTERN_DECISIONS_TLS_CERT and POSTERN_DECISIONS_TLS_KEY, or POSTERN_ALLOW_PLAINTEXT=true, or listen on a loopback address or a unix socket"
 )
@@ -159,6 +166,9 @@ func TestWhatIsSafeIsAccepted(t *testing.T) {
 		{"a database over a trusted network", "POSTERN_DATABASE=postgres://app@db/x POSTERN_ALLOW_PLAINTEXT=true"},
 		{"probes from the network", "POSTERN_OPS_LISTEN=:8183"},
 		{"any free port twice", "POSTERN_OPS_LISTEN=127.0.0.1:0 POSTERN_DECISIONS_LISTEN=127.0.0.1:0"},
+		{"a socket that is handed over", "POSTERN_DECISIONS_LISTEN=fd://3 POSTERN_ALLOW_PLAINTEXT=true"},
+		{"mapped loopback", "POSTERN_DECISIONS_LISTEN=[::ffff:127.0.0.1]:8181 POSTERN_DECISIONS_AUTH=none"},
+		{"another loopback address", "POSTERN_DECISIONS_LISTEN=127.8.8.8:8181 POSTERN_DECISIONS_AUTH=none"},
 		{"IPv6 loopback", "POSTERN_DECISIONS_LISTEN=[::1]:8181 POSTERN_DECISIONS_AUTH=none"},
 	}
 	for _, tc := range cases {

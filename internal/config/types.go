@@ -76,7 +76,8 @@ func (z Size) String() string {
 	return strconv.FormatInt(int64(z), 10)
 }
 
-// An Address is where a listener listens: "host:port", or "unix:///path".
+// An Address is where a listener listens: "host:port", "unix:///path", or
+// "fd://3" for a listening socket that systemd handed over.
 type Address string
 
 // maxSocketPath is what sun_path of a socket address holds on Linux, without
@@ -93,6 +94,13 @@ func (a *Address) UnmarshalText(text []byte) error {
 		*a = Address(s)
 		return nil
 	}
+	if number, ok := strings.CutPrefix(s, "fd://"); ok {
+		if fd, err := strconv.ParseUint(number, 10, 16); err != nil || fd < 3 {
+			return errors.New("is not the number of a socket that was handed over, such as fd://3")
+		}
+		*a = Address(s)
+		return nil
+	}
 	host, port, err := net.SplitHostPort(s)
 	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || strings.ContainsAny(host, "/@ ") {
 		return errors.New("is not an address such as 127.0.0.1:8181 or unix:///run/postern/decisions.sock")
@@ -101,22 +109,14 @@ func (a *Address) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Network is tcp or unix, as net.Listen wants it.
-func (a Address) Network() string {
-	if strings.HasPrefix(string(a), "unix://") {
-		return "unix"
-	}
-	return "tcp"
-}
-
-// Addr is host:port or the path of the socket, as net.Listen wants it.
-func (a Address) Addr() string { return strings.TrimPrefix(string(a), "unix://") }
+// TCP tells whether the address is a host and a port.
+func (a Address) TCP() bool { return !strings.Contains(string(a), "://") }
 
 // Local tells whether only this machine can reach the address: a unix socket
-// or a loopback address.
+// or a loopback address. A socket that was handed over may be anything.
 func (a Address) Local() bool {
-	if a.Network() == "unix" {
-		return true
+	if !a.TCP() {
+		return strings.HasPrefix(string(a), "unix://")
 	}
 	host, _, _ := net.SplitHostPort(string(a))
 	return loopback(host)
@@ -165,14 +165,6 @@ func (t *LogTarget) UnmarshalText(text []byte) error {
 	}
 	*t = target
 	return nil
-}
-
-// File is the path of the file to log to, or empty.
-func (t LogTarget) File() string {
-	if t == LogNone || t == LogStdout {
-		return ""
-	}
-	return string(t)
 }
 
 func isFile(path string) bool {

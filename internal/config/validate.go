@@ -87,7 +87,7 @@ func checkFile(f *faults, name, path string) []byte {
 
 func (c *Config) validateOps(f *faults) {
 	o := c.Ops
-	f.when(o.Listen.Network() == "unix", "is a unix socket, which neither Prometheus nor a probe can ask", "OPS_LISTEN")
+	f.when(!o.Listen.TCP(), "is a socket, which neither Prometheus nor a probe can ask: write host:port", "OPS_LISTEN")
 	f.when(o.Listen.clashes(c.Decisions.Listen), "is the address of POSTERN_DECISIONS_LISTEN too", "OPS_LISTEN", "DECISIONS_LISTEN")
 	f.when(o.Pprof && !o.Listen.Local(), "shows the inside of the process, so POSTERN_OPS_LISTEN has to be a loopback address", "OPS_PPROF", "OPS_LISTEN")
 }

@@ -22,7 +22,7 @@ type Mode string
 const (
 	ModeKey  Mode = "key"  // an app key as a bearer token
 	ModeMTLS Mode = "mtls" // a client certificate that the listener has verified
-	ModeNone Mode = "none" // not at all: only where CheckExposure allows it
+	ModeNone Mode = "none" // not at all: only where nobody else can reach the listener
 )
 
 // AuthOptions says what an Authenticator needs.

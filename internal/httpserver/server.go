@@ -140,7 +140,3 @@ func (s *Server) shutdown() error {
 	}
 	return nil
 }
-
-// Draining reports whether the context of Serve is done: the server still
-// answers, and should be told apart from one that is ready.
-func (s *Server) Draining() bool { return s.draining.Load() }

@@ -460,7 +460,7 @@ func TestF25ShutdownLetsRequestsEnd(t *testing.T) {
 	<-begun
 	ended := make(chan error, 1)
 	go func() { ended <- server.stop() }()
-	eventually(t, "the server to drain", server.Draining)
+	eventually(t, "the server to drain", server.draining.Load)
 	if resp, _ := server.do(t, "GET", "/hello/x", ""); resp.StatusCode != 200 || !resp.Close {
 		t.Errorf("while draining got %d, close %v, want 200 with Connection: close", resp.StatusCode, resp.Close)
 	}
@@ -583,43 +583,6 @@ func TestHandedOverSockets(t *testing.T) {
 	}
 }
 
-func TestCheckExposure(t *testing.T) {
-	for name, tt := range map[string]struct {
-		listen    string
-		tls       bool
-		auth      Mode
-		plaintext bool
-		want      string // part of the refusal; empty: allowed
-	}{
-		"loopback without anything":         {"127.0.0.1:8181", false, ModeNone, false, ""},
-		"another loopback address":          {"127.8.8.8:8181", false, ModeNone, false, ""},
-		"IPv6 loopback":                     {"[::1]:8181", false, ModeNone, false, ""},
-		"mapped loopback":                   {"[::ffff:127.0.0.1]:8181", false, ModeNone, false, ""},
-		"localhost":                         {"localhost:8181", false, ModeNone, false, ""},
-		"a unix socket":                     {"unix:///run/postern.sock", false, ModeNone, false, ""},
-		"all addresses without anything":    {":8181", false, ModeNone, false, "AUTH"},
-		"all addresses with TLS only":       {"0.0.0.0:8181", true, ModeNone, false, "AUTH"},
-		"all addresses, plaintext, no auth": {"[::]:8181", false, ModeNone, true, "AUTH"},
-		"all addresses with keys only":      {":8181", false, ModeKey, false, "TLS_CERT"},
-		"keys and plaintext wanted":         {":8181", false, ModeKey, true, ""},
-		"keys and TLS":                      {"10.0.0.1:8181", true, ModeKey, false, ""},
-		"certificates":                      {":8181", true, ModeMTLS, false, ""},
-		"certificates without TLS":          {"127.0.0.1:8181", false, ModeMTLS, true, "TLS_CLIENT_CA"},
-		"a name":                            {"postern.internal:8181", false, ModeNone, false, "AUTH"},
-		"a name that looks local":           {"localhost.example.com:8181", false, ModeNone, false, "AUTH"},
-		"a handed over socket":              {"fd://3", false, ModeNone, false, "AUTH"},
-		"a handed over socket with keys":    {"fd://3", false, ModeKey, false, "TLS_CERT"},
-		"nonsense":                          {"nonsense", false, ModeNone, false, "AUTH"},
-	} {
-		err := CheckExposure(tt.listen, tt.tls, tt.auth, tt.plaintext)
-		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: got %v, want %q in it", name, err, tt.want)
-		}
-	}
-}
-
-// TestARefusalArrivesWhole sends a body that nobody reads. Closing the
-// connection on it at once would reset it, and with it the answer.
 func TestARefusalArrivesWhole(t *testing.T) {
 	server := serve(t, Options{MaxBody: 1000}, echo)
 	body := strings.Repeat("x", 900_000)
