@@ -32,7 +32,7 @@ const (
 )
 
 // MinSecret is the shortest secret a key is derived from, in bytes.
-const MinSecret = 16
+const MinSecret = 32
 
 // Tokens makes and reads the tokens of one directory. It is safe for concurrent
 // use.
