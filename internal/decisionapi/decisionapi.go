@@ -75,7 +75,7 @@ func Register(r fiber.Router, o Options) error {
 	if err != nil {
 		return err
 	}
-	a := &api{o.PDP, o.Tokens, o.MaxBatch, ijson.Limits{Values: max(ijson.DefaultValues, 64*o.MaxBatch)}, o.Log}
+	a := &api{o.PDP, o.Tokens, o.MaxBatch, ijson.Limits{Values: max(ijson.DefaultValues, 64*o.MaxBatch)}, httpserver.Throttled(o.Log)}
 	handlers := func(h fiber.Handler) []fiber.Handler {
 		if o.Authenticate == nil {
 			return []fiber.Handler{h}

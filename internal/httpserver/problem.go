@@ -117,9 +117,9 @@ func (s *Server) answer(rc *fasthttp.RequestCtx, r *request, err error) {
 }
 
 func (s *Server) logFailure(r *request, status int, err error) {
-	log := s.options.Log.Error
+	log := s.failures.Error
 	if status != fiber.StatusInternalServerError {
-		log = s.options.Log.Warn
+		log = s.failures.Warn
 	}
 	log("a request failed", "err", err, "status", status, "request_id", printable(r.id), "route", r.route)
 }

@@ -43,6 +43,7 @@ type Server struct {
 	App *fiber.App
 
 	options  Options
+	failures *slog.Logger // for requests that failed
 	metrics  *metrics
 	routes   fasthttp.RequestHandler // App's own handler
 	draining atomic.Bool
@@ -53,7 +54,7 @@ type Server struct {
 // New returns a Server without routes.
 func New(o Options) *Server {
 	o = o.withDefaults()
-	s := &Server{options: o, metrics: newMetrics(o.Name, o.Metrics)}
+	s := &Server{options: o, failures: Throttled(o.Log), metrics: newMetrics(o.Name, o.Metrics)}
 	s.App = fiber.New(fiber.Config{
 		AppName:                      "postern " + o.Name,
 		BodyLimit:                    o.MaxBody,
