@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/metrics"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -304,6 +305,9 @@ func TestTheProcessEndsWithItsParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := childOf(t, parent.Process.Pid)
+	for ticks(t, pid) < 30 { // until it has read what to try, and tries it
+		time.Sleep(time.Millisecond)
+	}
 	kill(t, parent.Process.Pid)
 	_ = parent.Wait() // "signal: killed" is what was wanted
 	for enough := time.After(patience); alive(pid); {
@@ -314,6 +318,19 @@ func TestTheProcessEndsWithItsParent(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
+}
+
+// ticks is the processor time that a process took, in hundredths of a second.
+func ticks(t *testing.T, pid int) (n int) {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err = strconv.Atoi(strings.Fields(string(text))[13]); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // alive says whether a process runs: one that has ended may stay as a zombie

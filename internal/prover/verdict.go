@@ -70,10 +70,10 @@ func (e ending) outOfTime() bool {
 	return strings.Contains(e.stderr, "SIGXCPU") || !e.state.Success() && e.state.UserTime()+e.state.SystemTime() > e.CPU
 }
 
-// outOfMemory says whether Go's runtime ended for want of memory: for its heap, or
-// for a thread's stack.
+// outOfMemory says whether Go's runtime ended for want of memory: for its heap, a
+// thread's stack, or what the race detector keeps.
 func (e ending) outOfMemory() bool {
-	for _, words := range []string{"out of memory", "cannot allocate memory", "failed to create new OS thread"} {
+	for _, words := range []string{"out of memory", "cannot allocate memory", "failed to create new OS thread", "failed to allocate", "pthread_create failed"} {
 		if strings.Contains(e.stderr, words) {
 			return true
 		}
