@@ -35,6 +35,7 @@ func main() {
 func run(args []string, in io.Reader, out, errOut io.Writer, environ []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends what takes too long to end in order
 	root := command(streams{in, out, errOut, environ})
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
