@@ -11,6 +11,7 @@ import (
 
 	"github.com/postern-authz/postern/internal/app"
 	"github.com/postern-authz/postern/internal/directory"
+	"github.com/postern-authz/postern/internal/store"
 )
 
 func importCommand(s streams) *cobra.Command {
@@ -37,21 +38,18 @@ Importing the same again changes nothing. The format: postern help import.`,
 }
 
 func importFiles(c *cobra.Command, s streams, o directory.ImportOptions, args []string) error {
-	cfg, err := load(s)
+	sources, err := directory.Sources(args, s.in)
 	if err != nil {
-		return err
-	}
-	if o.Sources, err = directory.Sources(args, s.in); err != nil {
 		return usage(err)
 	}
-	store, err := app.OpenStore(c.Context(), cfg, quiet(s))
-	if err != nil {
-		return err
-	}
-	defer store.Close()
+	o.Sources = sources
+	return withStore(c, s, func(st *store.Store) error { return importInto(c, s, st, o) })
+}
+
+func importInto(c *cobra.Command, s streams, st *store.Store, o directory.ImportOptions) error {
 	start, bar := time.Now(), newProgress(s.err, "records")
 	o.Progress = func(p directory.Progress) { bar.show(int64(p.Records), p.Bytes, p.Total) }
-	report, err := directory.Import(c.Context(), store, o)
+	report, err := directory.Import(c.Context(), st, o)
 	bar.end()
 	printFaults(s.err, report)
 	if err != nil {
@@ -99,16 +97,7 @@ func exportCommand(s streams) *cobra.Command {
 same directory always gives the same bytes.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := load(s)
-			if err != nil {
-				return err
-			}
-			store, err := app.OpenStore(c.Context(), cfg, quiet(s))
-			if err != nil {
-				return err
-			}
-			defer store.Close()
-			return directory.Export(c.Context(), store, s.out)
+			return withStore(c, s, func(st *store.Store) error { return directory.Export(c.Context(), st, s.out) })
 		},
 	}
 }
