@@ -18,15 +18,63 @@ import (
 
 // TestClientCertificates: with an authority set, only who holds a certificate
 // it signed is answered (AuthZEN §11).
-func TestClientCertificates(t *testing.T) {
-	i, ours, other := install(t), newAuthority(t, "ours"), newAuthority(t, "other")
-	serverCert, serverKey := ours.issue(t, "pdp")
+// certified is an installation with TLS, for those with a certificate of an
+// authority.
+func certified(t *testing.T, a *authority) installation {
+	i := install(t)
+	cert, key := a.issue(t, "pdp")
 	i.run(t, "import", acme(t))
 	i.env = append(i.env,
-		"POSTERN_DECISIONS_TLS_CERT="+i.file(t, "server.pem", serverCert),
-		"POSTERN_DECISIONS_TLS_KEY="+i.file(t, "server.key", serverKey),
-		"POSTERN_DECISIONS_TLS_CLIENT_CA="+i.file(t, "clients.pem", ours.pem()),
+		"POSTERN_DECISIONS_TLS_CERT="+i.file(t, "server.pem", cert),
+		"POSTERN_DECISIONS_TLS_KEY="+i.file(t, "server.key", key),
+		"POSTERN_DECISIONS_TLS_CLIENT_CA="+i.file(t, "clients.pem", a.pem()),
 	)
+	return i
+}
+
+// T1: a key by the name of a client certificate limits it, and ends it.
+func TestT1ACertificateIsHeldToItsKey(t *testing.T) {
+	ours := newAuthority(t, "ours")
+	i := certified(t, ours)
+	if said := i.run(t, "key", "create", "portal", "--certificate", "portal", "--organization", "globex"); said != "" {
+		t.Errorf("got %q, want no secret for a certificate", said)
+	}
+	s := i.serve(t)
+	e := endpoint{strings.Replace(s.decisions.base, "http://", "https://", 1), ours.client(t, ours)}
+	for words, want := range map[string]int{
+		"login:rosa service.view account:a-1001":   http.StatusForbidden,
+		"login:gustav service.view account:g-3001": http.StatusOK,
+	} {
+		if x := e.asks(t, words); x.status != want {
+			t.Errorf("%s: got %s, want %d", words, x, want)
+		}
+	}
+	i.run(t, "key", "revoke", "portal")
+	begin := time.Now()
+	for e.asks(t, "login:gustav service.view account:g-3001").status != http.StatusUnauthorized {
+		if time.Since(begin) > patience {
+			t.Fatal("a revoked certificate is still let in")
+		}
+	}
+}
+
+// asks asks one question.
+func (e endpoint) asks(t *testing.T, words string) exchange {
+	t.Helper()
+	q, err := ask(strings.Fields(words))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := e.send(http.MethodPost, evaluation, q.json())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+func TestClientCertificates(t *testing.T) {
+	ours, other := newAuthority(t, "ours"), newAuthority(t, "other")
+	i := certified(t, ours)
 	s := i.serve(t)
 	q, err := ask(strings.Fields("login:rosa service.view account:a-1001"))
 	if err != nil {

@@ -30,15 +30,19 @@ func keyCommand(s streams) *cobra.Command {
 
 func keyCreateCommand(s streams) *cobra.Command {
 	var (
-		key     store.AppKey
-		expires time.Duration
+		key         store.AppKey
+		certificate string
+		expires     time.Duration
 	)
 	c := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make an app key and print it, once",
 		Long: `Prints the key on standard output. It is kept only as a hash and cannot be shown
 again. Without --organization it may ask about every organization, without
---action about every action.`,
+--action about every action.
+
+With --certificate nothing is printed: whoever shows the client certificate of
+that name is held to the same limits, and kept out when the key is revoked.`,
 		Args: one("create", "a name for the key, such as the application's"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := checkScope(c, key, expires); err != nil {
@@ -49,18 +53,20 @@ again. Without --organization it may ask about every organization, without
 				key.ExpiresAt = key.CreatedAt.Add(expires)
 			}
 			id, secret, hash := httpserver.NewAppKey()
-			key.ID, key.Hash = id, hash[:]
+			key.ID, key.Hash = cmp.Or(certificate, id), hash[:]
 			return withStore(c, s, func(st *store.Store) error {
-				if err := st.PutAppKey(c.Context(), key); err != nil {
-					return err
+				err := st.PutAppKey(c.Context(), key)
+				if err != nil || certificate != "" {
+					return err // the secret of a certificate's key is nobody's
 				}
-				_, err := fmt.Fprintln(s.out, secret)
+				_, err = fmt.Fprintln(s.out, secret)
 				return err
 			})
 		},
 	}
 	c.Flags().StringSliceVar(&key.Organizations, "organization", nil, "an organization it may ask about; may be repeated")
 	c.Flags().StringSliceVar(&key.Actions, "action", nil, "a prefix of the actions it may ask about, such as invoice.; may be repeated")
+	c.Flags().StringVar(&certificate, "certificate", "", "the client certificate it is for, by its first DNS name, else its first URI, else its common name")
 	c.Flags().DurationVar(&expires, "expires", 0, "how long it is good for, such as 720h (default: until it is revoked)")
 	return c
 }
@@ -76,6 +82,8 @@ func checkScope(c *cobra.Command, key store.AppKey, expires time.Duration) error
 		return errors.New("--organization is empty, which would not restrict the key: name one, or leave it out")
 	case empty("action", key.Actions):
 		return errors.New("--action is empty, which would not restrict the key: name a prefix such as invoice., or leave it out")
+	case c.Flags().Changed("certificate") && c.Flag("certificate").Value.String() == "":
+		return errors.New("--certificate is empty: give the name in the client certificate, or leave it out")
 	case c.Flags().Changed("expires") && expires <= 0:
 		return errors.New("--expires is how long the key is good for, such as 720h: leave it out for a key without an end")
 	}
