@@ -93,7 +93,7 @@ type DecisionLog struct {
 	Target  LogTarget `env:"DECISION_LOG" envDefault:"none" help:"Where decisions are logged, one JSON line each: none, stdout, or a file as /path or file:///path."`
 	MaxSize Size      `env:"DECISION_LOG_MAX_SIZE" envDefault:"100MiB" range:"1MiB..1TiB" help:"Size at which a decision log file is put aside and a new one begun, in whole MiB."`
 	Files   int       `env:"DECISION_LOG_FILES" envDefault:"10" range:"1..10000" help:"How many decision log files that were put aside are kept."`
-	Queue   int       `env:"DECISION_LOG_QUEUE" envDefault:"10000" range:"1..1000000" help:"How many decisions may wait to be logged. When a sink is slower than decisions come, the rest are dropped and counted."`
+	Queue   int       `env:"DECISION_LOG_QUEUE" envDefault:"10000" range:"1..1000000" help:"How many decisions may wait to be logged, and of those with large inputs no more than take 256 MiB. When a sink is slower than decisions come, the rest are dropped and counted."`
 }
 
 // Load reads environ, which is in the form of os.Environ, and the files it

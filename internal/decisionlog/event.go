@@ -21,6 +21,7 @@ type Event struct {
 	Time      time.Time
 	Elapsed   time.Duration
 	Input     JSON // what the policy was asked, facts included; nil if it never was
+	Size      int  // what Input keeps in memory for itself, in bytes, about
 	Decision  authz.Decision
 	Err       error // why there is no decision, or nil
 }

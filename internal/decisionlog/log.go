@@ -27,6 +27,9 @@ const (
 	// maxWrite is the size at which a write is large enough, in bytes: waiting
 	// events are written together.
 	maxWrite = 64 << 10
+	// maxBuffered is how many bytes the inputs of waiting events may take: what
+	// an application sends along is kept with each of them.
+	maxBuffered = 256 << 20
 )
 
 // A Log writes events to its sink, in the order they were recorded.
@@ -40,6 +43,7 @@ type Log struct {
 	closed   bool
 	queue    chan entry
 	sequence atomic.Uint64
+	buffered atomic.Int64 // the sizes of what is in queue
 
 	lost    losses
 	trouble chan struct{} // holds a token while something lost is unreported
@@ -79,13 +83,14 @@ func (l *Log) Record(e Event) {
 	l.mutex.RLock()
 	defer l.mutex.RUnlock()
 	numbered := entry{e, l.sequence.Add(1)}
-	if !l.closed {
+	if fits := l.buffered.Add(int64(e.Size)) <= maxBuffered; fits && !l.closed {
 		select {
 		case l.queue <- numbered:
 			return
 		default:
 		}
 	}
+	l.buffered.Add(-int64(e.Size))
 	l.metrics.dropped.Inc()
 	l.lose(1, 0, nil)
 }
@@ -117,14 +122,14 @@ func (l *Log) write() {
 	defer close(l.written)
 	var lines []byte
 	for e := range l.queue {
-		lines = l.encoder.append(lines[:0], e)
+		lines = l.encode(lines[:0], e)
 		count := 1
 		for len(lines) < maxWrite {
 			next, ok := l.waiting()
 			if !ok {
 				break
 			}
-			lines = l.encoder.append(lines, next)
+			lines = l.encode(lines, next)
 			count++
 		}
 		l.flush(lines, count)
@@ -132,6 +137,11 @@ func (l *Log) write() {
 	if err := l.sink.Close(); err != nil {
 		l.lose(0, 0, err)
 	}
+}
+
+func (l *Log) encode(lines []byte, e entry) []byte {
+	l.buffered.Add(-int64(e.Size))
+	return l.encoder.append(lines, e)
 }
 
 // waiting is the next event if there is one already.

@@ -166,6 +166,30 @@ func TestConcurrentEventsDoNotInterleave(t *testing.T) {
 }
 
 // F34: a sink that is stuck never makes a decision wait.
+func TestStuckSinkKeepsFewLargeInputs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stuck := &gate{open: make(chan struct{})}
+		l := New(Options{Sink: Stdout(stuck), Log: discard()})
+		l.Record(Event{ID: "0"})
+		synctest.Wait() // the writer is stuck with the first one
+		for range 10 {
+			l.Record(Event{Size: maxBuffered / 4})
+		}
+		l.Record(Event{ID: "small"})
+		if got := len(l.queue); got != 5 {
+			t.Errorf("got %d events in the queue, want the 4 that fit and a small one", got)
+		}
+		close(stuck.open)
+		synctest.Wait()
+		if got := l.buffered.Load(); got != 0 {
+			t.Errorf("got %d bytes buffered when all is written, want 0", got)
+		}
+		if err := l.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestStuckSinkBlocksNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stuck := &gate{open: make(chan struct{})}

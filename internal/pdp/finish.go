@@ -22,7 +22,7 @@ func (w *work) finish(failed error) (Result, error) {
 			it = item{at: w.start, err: fmt.Errorf("decide: time ran out before this item: %w", authz.ErrUnavailable)}
 		}
 		o := w.outcome(it)
-		w.remember(it, o)
+		w.remember(i, it, o)
 		w.series.count(w.query, i, o)
 		if failed != nil {
 			continue
@@ -50,7 +50,10 @@ func (w *work) outcome(it item) Outcome {
 // batch says whether the items have ids of their own beside the query's.
 func (w *work) batch() bool { return w.query.API == APIEvaluations || len(w.query.Items) > 1 }
 
-func (w *work) remember(it item, o Outcome) {
+func (w *work) remember(i int, it item, o Outcome) {
+	if w.log == nil {
+		return
+	}
 	e := decisionlog.Event{
 		ID: o.ID, RequestID: w.query.RequestID, Caller: w.query.Caller.ID, API: w.query.API,
 		Path: policy.AccessDecision, Policy: w.result.Policy, Data: w.result.Data,
@@ -59,5 +62,31 @@ func (w *work) remember(it item, o Outcome) {
 	if w.batch() {
 		e.BatchID = w.result.ID
 	}
+	if it.input != nil {
+		e.Size = weight(w.query.Items[i].Request)
+	}
 	w.log.Record(e)
+}
+
+// weight is what a request takes as the input of a policy, in bytes, about.
+func weight(r authz.Request) int {
+	return len(r.Subject.ID) + len(r.Action.Name) + len(r.Resource.ID) +
+		weightOf(r.Subject.Properties) + weightOf(r.Action.Properties) + weightOf(r.Resource.Properties) + weightOf(r.Context)
+}
+
+func weightOf(value any) int {
+	n := 128 // a term, and its place in an array or an object
+	switch v := value.(type) {
+	case string:
+		n += len(v)
+	case []any:
+		for _, element := range v {
+			n += weightOf(element)
+		}
+	case authz.Properties:
+		for name, member := range v {
+			n += len(name) + 128 + weightOf(member)
+		}
+	}
+	return n
 }

@@ -59,8 +59,7 @@ type Options struct {
 type PDP struct {
 	policies Policies
 	facts    Facts
-	log      Log
-	traced   bool // somebody remembers which rules held
+	log      Log // nil: decisions are not remembered
 	now      func() time.Time
 	newID    func() string
 	metrics  *meters
@@ -71,9 +70,6 @@ func New(o Options) *PDP {
 	p := &PDP{policies: o.Policies, facts: o.Facts, log: o.Log, now: o.Now, newID: o.NewID}
 	if p.facts == nil {
 		p.facts = noFacts{}
-	}
-	if p.traced = p.log != nil; !p.traced {
-		p.log = noLog{}
 	}
 	if p.now == nil {
 		p.now = time.Now
@@ -93,10 +89,6 @@ type noFacts struct{}
 func (noFacts) Gather(_ context.Context, requests []authz.Request, _ authz.Revision) ([]ast.Value, authz.Revision, error) {
 	return make([]ast.Value, len(requests)), 0, nil
 }
-
-type noLog struct{}
-
-func (noLog) Record(decisionlog.Event) {}
 
 // Evaluate answers a query by one generation of the policy on one revision of
 // the directory. It takes no longer than ctx lasts.
@@ -253,7 +245,7 @@ func (w *work) decide(ctx context.Context, i int) {
 	it.at = w.now()
 	var input policy.Value
 	decide := w.generation.Decide
-	if w.traced {
+	if w.log != nil { // somebody remembers which rules held
 		decide = w.generation.DecideTraced
 	}
 	it.decision, input, it.err = decide(ctx, w.query.Items[i].Request, it.facts)

@@ -156,6 +156,20 @@ func TestOneRequest(t *testing.T) {
 	}
 }
 
+// What waits for the decision log is bounded by what events say they keep.
+func TestAnEventSaysWhatItKeeps(t *testing.T) {
+	h := open(t, engine(t, door))
+	large := at("open")
+	large.Request.Context = authz.Properties{"list": make([]any, 1000), "text": strings.Repeat("x", 50_000)}
+	if _, err := h.Evaluate(t.Context(), query(at("open"), large, invalid())); err != nil {
+		t.Fatal(err)
+	}
+	small, size, none := h.log.events[0].Size, h.log.events[1].Size, h.log.events[2].Size
+	if small > 2000 || size < 100_000 || size > 300_000 || none != 0 {
+		t.Errorf("got sizes %d, %d and %d, want one that is small, about 180,000, and 0 without an input", small, size, none)
+	}
+}
+
 // A failure of one item is its own (AuthZEN §7.1.3, A11).
 func TestAnItemFailsAlone(t *testing.T) {
 	h := open(t, engine(t, door))
