@@ -90,16 +90,25 @@ func printImport(out io.Writer, o directory.ImportOptions, r directory.Report, t
 }
 
 func exportCommand(s streams) *cobra.Command {
-	return &cobra.Command{
+	var folder string
+	c := &cobra.Command{
 		Use:   "export",
-		Short: "Write the directory as NDJSON, in the format that import reads",
-		Long: `Writes one record a line to standard output, each after those it refers to. The
-same directory always gives the same bytes.`,
+		Short: "Write the directory in the format that import reads",
+		Long: `Writes NDJSON to standard output, one record a line, each after those it refers
+to. The same directory always gives the same bytes. With --csv it writes one
+file for each type of record into a folder that is there and has none of them.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return withStore(c, s, func(st *store.Store) error { return directory.Export(c.Context(), st, s.out) })
+			return withStore(c, s, func(st *store.Store) error {
+				if folder != "" {
+					return directory.ExportCSV(c.Context(), st, folder)
+				}
+				return directory.Export(c.Context(), st, s.out)
+			})
 		},
 	}
+	c.Flags().StringVar(&folder, "csv", "", "a folder to write CSV files into")
+	return c
 }
 
 func migrateCommand(s streams) *cobra.Command {

@@ -44,9 +44,19 @@ func run(args []string, in io.Reader, out, errOut io.Writer, environ []string) i
 	}
 	code := exitCode(ctx, err)
 	if said := new(exitError); !errors.As(err, &said) || said.err != nil {
-		_, _ = fmt.Fprintln(errOut, "postern:", err)
+		_, _ = fmt.Fprintln(errOut, "postern:", sentence(err))
 	}
 	return code
+}
+
+// sentence is an error without the word for its kind at the end: that is for
+// programs, and the exit code says it.
+func sentence(err error) string {
+	text := err.Error()
+	for _, kind := range []error{authz.ErrInvalid, authz.ErrNotFound, authz.ErrConflict, authz.ErrUnavailable} {
+		text = strings.TrimSuffix(text, ": "+kind.Error())
+	}
+	return text
 }
 
 // streams is where a command reads and writes, and its environment.

@@ -266,7 +266,7 @@ func (s *server) decisions() (*httpserver.Server, error) {
 		return nil, err
 	}
 	authenticator, err := httpserver.NewAuthenticator(httpserver.AuthOptions{
-		Listener: "decisions", Mode: httpserver.Mode(d.AuthMode()), Keys: appKeys{s.store}, Metrics: s.registry,
+		Listener: "decisions", Mode: httpserver.Mode(d.AuthMode()), Keys: appKeys{s.store}, Metrics: s.registry, MaxStaleness: s.cfg.MaxStaleness,
 	})
 	if err != nil {
 		return nil, err

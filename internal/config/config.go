@@ -53,7 +53,7 @@ type Decisions struct {
 	TLSCert   string        `env:"TLS_CERT" help:"PEM file of the certificate chain, read again when it changes. Empty: no TLS, which only a loopback address or a unix socket allows."`
 	TLSKey    string        `env:"TLS_KEY" help:"PEM file of the certificate's private key. Empty: no TLS."`
 	ClientCA  string        `env:"TLS_CLIENT_CA" help:"PEM file of the authorities that sign client certificates. Empty: no client certificate is asked for."`
-	Timeout   time.Duration `env:"TIMEOUT" envDefault:"100ms" range:"1ms..1m" help:"Longest that the decisions of one request may take; beyond it the answer is a 503."`
+	Timeout   time.Duration `env:"TIMEOUT" envDefault:"100ms" range:"1ms..1m" help:"Longest that a decision may take, to which each further evaluation of a batch adds 1ms; beyond it the answer is a 503."`
 	MaxBody   Size          `env:"MAX_BODY" envDefault:"256KiB" range:"1KiB..64MiB" help:"Largest body of a request; a larger one is refused with a 413."`
 	MaxBatch  int           `env:"MAX_BATCH" envDefault:"1000" range:"1..100000" help:"Most evaluations in one request; more are refused with a 400."`
 	MaxConns  int           `env:"MAX_CONNECTIONS" envDefault:"8192" range:"1..1000000" help:"Most connections at a time; one more is closed at once."`

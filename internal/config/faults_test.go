@@ -97,6 +97,7 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 		{"a body size that fills the memory", "POSTERN_DECISIONS_MAX_BODY=1GiB", []string{"POSTERN_DECISIONS_MAX_BODY is not within 1KiB..64MiB"}},
 		{"no batches", "POSTERN_DECISIONS_MAX_BATCH=0", []string{"POSTERN_DECISIONS_MAX_BATCH is not within 1..100000"}},
 		{"a batch size that is no number", "POSTERN_DECISIONS_MAX_BATCH=many", []string{"POSTERN_DECISIONS_MAX_BATCH is not a whole number"}},
+		{"a body that no log file can hold", "POSTERN_DECISIONS_MAX_BODY=1MiB POSTERN_DECISION_LOG_MAX_SIZE=3MiB", []string{"POSTERN_DECISION_LOG_MAX_SIZE is less than four times POSTERN_DECISIONS_MAX_BODY; a logged decision may be longer than a file"}},
 		{"no connections", "POSTERN_DECISIONS_MAX_CONNECTIONS=0", []string{"POSTERN_DECISIONS_MAX_CONNECTIONS is not within 1..1000000"}},
 		{"fewer connections than none", "POSTERN_DECISIONS_MAX_CONNECTIONS_PER_IP=-1", []string{"POSTERN_DECISIONS_MAX_CONNECTIONS_PER_IP is not within 0..1000000"}},
 		{"neither yes nor no", "POSTERN_ALLOW_PLAINTEXT=perhaps", []string{"POSTERN_ALLOW_PLAINTEXT is neither true nor false"}},

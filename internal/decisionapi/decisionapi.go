@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -163,7 +164,9 @@ func (a *api) ask(c *fiber.Ctx, q pdp.Query) (pdp.Result, error) {
 		}
 		q.AtLeast = atLeast
 	}
-	result, err := a.pdp.Evaluate(c.UserContext(), q)
+	ctx, cancel := within(c.UserContext(), len(q.Items))
+	defer cancel()
+	result, err := a.pdp.Evaluate(ctx, q)
 	c.Set(headerDecisionID, result.ID)
 	c.Set(headerPolicy, result.Policy)
 	if err != nil {
@@ -176,6 +179,19 @@ func (a *api) ask(c *fiber.Ctx, q pdp.Query) (pdp.Result, error) {
 	c.Set(headerData, strconv.FormatUint(uint64(result.Data), 10))
 	c.Set(headerToken, a.tokens.Issue(result.Data))
 	return result, nil
+}
+
+// perItem is what each item of a batch beyond the first adds to the deadline: a
+// batch is given the time of one decision, and what so many more may take.
+const perItem = time.Millisecond
+
+// within is ctx with the deadline for a number of items.
+func within(ctx context.Context, items int) (context.Context, context.CancelFunc) {
+	deadline, limited := ctx.Deadline()
+	if !limited || items < 2 {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), deadline.Add(time.Duration(items-1)*perItem))
 }
 
 // send answers 200 with a body that nobody else holds.

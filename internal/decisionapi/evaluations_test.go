@@ -1,13 +1,16 @@
 package decisionapi
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/pdp"
 )
 
 // Items of batches, by what is decided on them.
@@ -147,5 +150,30 @@ func TestA13EqualRequestsHaveEqualBodies(t *testing.T) {
 		if again := l.ask(t, pathEvaluations, body); again.body != first.body {
 			t.Errorf("got %s, want %s", again.body, first.body)
 		}
+	}
+}
+
+// deadlines is a decision point that remembers until when it was asked.
+type deadlines struct {
+	fixture
+	until []time.Time
+}
+
+func (d *deadlines) Evaluate(ctx context.Context, q pdp.Query) (pdp.Result, error) {
+	until, _ := ctx.Deadline()
+	d.until = append(d.until, until)
+	return d.fixture.Evaluate(ctx, q)
+}
+
+func TestABatchHasTheTimeOfOneDecisionAndAMillisecondForEachMore(t *testing.T) {
+	d := &deadlines{}
+	l := listen(t, Options{PDP: d})
+	l.ask(t, pathEvaluation, permitted)
+	l.ask(t, pathEvaluations, `{"evaluations":[`+strings.Repeat(permitted+",", 900)+permitted+`]}`)
+	if len(d.until) != 2 {
+		t.Fatalf("got %d queries, want 2", len(d.until))
+	}
+	if more := d.until[1].Sub(d.until[0]); more < 900*perItem {
+		t.Errorf("got %v more for a batch of 901, want %v or more", more, 900*perItem)
 	}
 }

@@ -32,6 +32,9 @@ type AuthOptions struct {
 	Keys     Keys // may be nil where the mode is not key
 	Metrics  prometheus.Registerer
 	Now      func() time.Time // time.Now
+	// MaxStaleness is how long the last answer of Keys is used while Keys
+	// fails; 5 s.
+	MaxStaleness time.Duration
 }
 
 // An Authenticator lets known applications in. No header but Authorization says
@@ -70,7 +73,7 @@ func NewAuthenticator(o AuthOptions) (*Authenticator, error) {
 		a.now = time.Now
 	}
 	if o.Keys != nil {
-		a.keys = newKeyCache(o.Keys, a.now)
+		a.keys = newKeyCache(o.Keys, a.now, or(o.MaxStaleness, 5*time.Second))
 	}
 	for _, reason := range []string{authMissing, authMalformed, authUnknown, authWrong, authExpired, authRevoked, authCertificate, authUnavailable} {
 		a.failures.WithLabelValues(reason)

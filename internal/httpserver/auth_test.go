@@ -187,7 +187,7 @@ func TestKeysAreReadOnceASecond(t *testing.T) {
 
 func TestTheKeyCacheIsBounded(t *testing.T) {
 	keys := &keyring{keys: map[string]Key{}}
-	c := newKeyCache(keys, newClock().Now)
+	c := newKeyCache(keys, newClock().Now, 5*time.Second)
 	for i := range 5 * maxCachedKeys {
 		if _, known, err := c.find(t.Context(), fmt.Sprint(i)); known || err != nil {
 			t.Fatalf("got known %v, %v, want an unknown key", known, err)
@@ -215,7 +215,7 @@ func (l locked) AppKey(ctx context.Context, id string) (Key, error) {
 func TestLockedKeysHoldNobodyUp(t *testing.T) {
 	clock, until := newClock(), make(chan struct{})
 	keys := &keyring{keys: map[string]Key{"portal": {Caller: authz.Caller{ID: "portal"}}}}
-	c := newKeyCache(keys, clock.Now)
+	c := newKeyCache(keys, clock.Now, 5*time.Second)
 	if _, known, err := c.find(t.Context(), "portal"); !known || err != nil {
 		t.Fatalf("got known %v, %v, want a known key", known, err)
 	}
@@ -250,7 +250,7 @@ type broken struct{}
 func (broken) AppKey(context.Context, string) (Key, error) { panic("broken") }
 
 func TestAPanicOfKeysIsAnError(t *testing.T) {
-	if _, known, err := newKeyCache(broken{}, newClock().Now).find(t.Context(), "portal"); known || err == nil {
+	if _, known, err := newKeyCache(broken{}, newClock().Now, 5*time.Second).find(t.Context(), "portal"); known || err == nil {
 		t.Errorf("got known %v, %v, want an error", known, err)
 	}
 }

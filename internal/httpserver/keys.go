@@ -25,12 +25,9 @@ type Key struct {
 	Revoked bool
 }
 
-// How long an answer of Keys is used: as a matter of course, and when Keys
-// fails. Nothing but these delays a revocation.
-const (
-	keyFresh = time.Second
-	keyStale = 5 * time.Second
-)
+// keyFresh is how long an answer of Keys is used as a matter of course. Nothing
+// but this and AuthOptions.MaxStaleness delays a revocation.
+const keyFresh = time.Second
 
 // maxCachedKeys bounds what strangers who try ids can make the cache hold.
 const maxCachedKeys = 1024
@@ -42,6 +39,7 @@ const maxLookups = 32
 type keyCache struct {
 	keys    Keys
 	now     func() time.Time
+	stale   time.Duration // how long an answer is used when Keys fails
 	lookups chan struct{} // holds one for each question that is asked
 
 	mu     sync.Mutex
@@ -54,8 +52,8 @@ type cachedKey struct {
 	at    time.Time
 }
 
-func newKeyCache(keys Keys, now func() time.Time) *keyCache {
-	return &keyCache{keys: keys, now: now, lookups: make(chan struct{}, maxLookups), recent: map[string]cachedKey{}}
+func newKeyCache(keys Keys, now func() time.Time, stale time.Duration) *keyCache {
+	return &keyCache{keys: keys, now: now, stale: stale, lookups: make(chan struct{}, maxLookups), recent: map[string]cachedKey{}}
 }
 
 // find returns the key of an id, and whether there is one. While Keys is slow
@@ -68,7 +66,7 @@ func (c *keyCache) find(ctx context.Context, id string) (key Key, known bool, er
 	if ok && now.Sub(last.at) < keyFresh {
 		return last.key, last.known, nil
 	}
-	usable := ok && now.Sub(last.at) < keyStale
+	usable := ok && now.Sub(last.at) < c.stale
 	if end, limited := ctx.Deadline(); usable && limited {
 		half, cancel := context.WithTimeout(ctx, time.Until(end)/2)
 		defer cancel()
