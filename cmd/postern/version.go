@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +16,7 @@ func versionCommand(s streams) *cobra.Command {
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			b := ops.ReadBuild()
-			_, err := fmt.Fprintf(s.out, "postern %s %s\nopa     %s\ngo      %s\n", b.Version, b.Revision, b.OPA, b.Go)
+			_, err := fmt.Fprintf(s.out, "postern %s\nopa     %s\ngo      %s\n", strings.TrimSpace(b.Version+" "+b.Revision), b.OPA, b.Go)
 			return err
 		},
 	}
