@@ -116,6 +116,7 @@ type work struct {
 	*PDP
 	query      Query
 	generation *policy.Generation
+	decider    *policy.Batch // the generation, for this query
 	result     Result
 	start      time.Time
 	series     *series
@@ -139,7 +140,7 @@ func (p *PDP) begin(q Query) *work {
 	w := &work{PDP: p, query: q, generation: p.policies.Live(), start: p.now(), items: make([]item, len(q.Items))}
 	w.result.ID = p.newID()
 	if w.generation != nil {
-		w.result.Policy = w.generation.Revision()
+		w.result.Policy, w.decider = w.generation.Revision(), w.generation.Batch(len(q.Items))
 	}
 	w.series = p.metrics.of(w.generation)
 	for i, it := range q.Items {
@@ -244,9 +245,9 @@ func (w *work) decide(ctx context.Context, i int) {
 	it := &w.items[i]
 	it.at = w.now()
 	var input policy.Value
-	decide := w.generation.Decide
+	decide := w.decider.Decide
 	if w.log != nil { // somebody remembers which rules held
-		decide = w.generation.DecideTraced
+		decide = w.decider.DecideTraced
 	}
 	it.decision, input, it.err = decide(ctx, w.query.Items[i].Request, it.facts)
 	if input.AST() != nil {

@@ -125,7 +125,7 @@ func asPrepared(b *testing.B, g *Generation, req authz.Request, facts ast.Value)
 		b.Fatal(err)
 	}
 	return func() (bool, error) {
-		input, err := g.keys.input(req, facts)
+		input, err := (&input{inputKeys: g.keys}).of(req, facts)
 		if err != nil {
 			return false, err
 		}
