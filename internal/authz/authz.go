@@ -56,6 +56,8 @@ type Decision struct {
 type Reason struct {
 	Rule string // its stable id, such as "access.out_of_scope"
 	Role string // the role that permitted, when one did
+	// Scope is where that role counts, when the rule says so.
+	Scope Scope
 }
 
 // A Revision numbers the states of the directory. Every write makes the next

@@ -23,7 +23,7 @@ func (w *work) finish(failed error) (Result, error) {
 		}
 		o := w.outcome(it)
 		w.remember(i, it, o)
-		w.series.count(w.query, i, o)
+		w.series.count(w.query.API, w.query.Items[i].Request.Action.Name, o)
 		if failed != nil {
 			continue
 		}

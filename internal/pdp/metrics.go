@@ -56,18 +56,22 @@ func newMeters(r prometheus.Registerer) *meters {
 		}),
 	}
 	r.MustRegister(m.decisions, m.actions, m.denials, durations, stages, m.sizes)
-	for _, api := range []string{APIEvaluation, APIEvaluations} {
+	for _, api := range []string{APIEvaluation, APIEvaluations, APIManagement} {
 		m.durations[api] = durations.WithLabelValues(api)
 	}
 	return m
 }
 
 func (m *meters) observe(q Query, d time.Duration) {
-	if known := m.durations[q.API]; known != nil {
-		known.Observe(d.Seconds())
-	}
+	m.took(q.API, d)
 	if q.API == APIEvaluations {
 		m.sizes.Observe(float64(len(q.Items)))
+	}
+}
+
+func (m *meters) took(api string, d time.Duration) {
+	if known := m.durations[api]; known != nil {
+		known.Observe(d.Seconds())
 	}
 }
 
@@ -97,7 +101,7 @@ func (m *meters) resolve(g *policy.Generation) *series {
 		roles, actions, rules = append(roles, g.Roles()...), append(actions, g.Actions()...), append(rules, g.Rules()...)
 	}
 	s := &series{g, map[seriesKey]prometheus.Counter{}, map[seriesKey]prometheus.Counter{}, map[string]prometheus.Counter{}}
-	for _, api := range []string{APIEvaluation, APIEvaluations} {
+	for _, api := range []string{APIEvaluation, APIEvaluations, APIManagement} {
 		for _, role := range roles {
 			s.decisions[seriesKey{api, allow, role}] = m.decisions.WithLabelValues(api, allow, role)
 		}
@@ -116,7 +120,7 @@ func (m *meters) resolve(g *policy.Generation) *series {
 	return s
 }
 
-func (s *series) count(q Query, i int, o Outcome) {
+func (s *series) count(api, action string, o Outcome) {
 	decision, role := deny, none
 	switch {
 	case o.Err != nil:
@@ -124,14 +128,14 @@ func (s *series) count(q Query, i int, o Outcome) {
 	case o.Decision.Allow:
 		decision, role = allow, roleOf(o)
 	}
-	c, known := s.decisions[seriesKey{q.API, decision, role}]
+	c, known := s.decisions[seriesKey{api, decision, role}]
 	if !known {
-		c, known = s.decisions[seriesKey{q.API, decision, other}]
+		c, known = s.decisions[seriesKey{api, decision, other}]
 	}
 	if known {
 		c.Inc()
 	}
-	s.countAction(q.Items[i].Request.Action.Name, decision)
+	s.countAction(action, decision)
 	if decision == deny {
 		s.countReasons(o)
 	}

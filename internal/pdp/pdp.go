@@ -20,10 +20,12 @@ import (
 	"github.com/postern-authz/postern/internal/policy"
 )
 
-// The APIs of AuthZEN 1.0 that make queries: one request (§6), a batch (§7).
+// Who asks: AuthZEN 1.0 with one request (§6) or a batch (§7), or the management
+// listener, see Manage.
 const (
 	APIEvaluation  = "evaluation"
 	APIEvaluations = "evaluations"
+	APIManagement  = "management"
 )
 
 // Policies keeps a policy in force; policy.Engine does.

@@ -404,6 +404,11 @@ postern_decisions_total{api="evaluations",decision="allow",role="none"} 0
 postern_decisions_total{api="evaluations",decision="allow",role="other"} 1
 postern_decisions_total{api="evaluations",decision="deny",role="none"} 2
 postern_decisions_total{api="evaluations",decision="error",role="none"} 1
+postern_decisions_total{api="management",decision="allow",role="guest"} 0
+postern_decisions_total{api="management",decision="allow",role="none"} 0
+postern_decisions_total{api="management",decision="allow",role="other"} 0
+postern_decisions_total{api="management",decision="deny",role="none"} 0
+postern_decisions_total{api="management",decision="error",role="none"} 0
 # HELP postern_denials_total Reasons of denials by rule; a denial may have several.
 # TYPE postern_denials_total counter
 postern_denials_total{reason="door.shut"} 1

@@ -83,6 +83,28 @@ func (b *Batch) decide(ctx context.Context, req authz.Request, facts ast.Value, 
 	return d, Value{input}, nil
 }
 
+// Manage asks ManageDecision about an action and the facts that the caller read,
+// given as JSON values and Go maps. The errors are those of Decide.
+func (g *Generation) Manage(ctx context.Context, action string, circumstances, facts map[string]any) (authz.Decision, Value, error) {
+	input, err := ast.InterfaceToValue(map[string]any{
+		"action": map[string]any{"name": action}, "context": circumstances, "facts": facts,
+	})
+	if err != nil {
+		return authz.Decision{}, Value{}, fmt.Errorf("decide %s: %w: %w", ManageDecision, ErrEvaluation, err)
+	}
+	var held topdown.EvaluatedRuleTracker
+	result, err := g.eval(ctx, g.queries[ManageDecision], input, &held)
+	if err != nil {
+		return authz.Decision{}, Value{input}, fmt.Errorf("decide %s: %w", ManageDecision, err)
+	}
+	d, err := g.keys.decision(result)
+	if err != nil {
+		return authz.Decision{}, Value{input}, fmt.Errorf("decide %s: %w", ManageDecision, err)
+	}
+	d.Rules = ruleIDs(held.Labels)
+	return d, Value{input}, nil
+}
+
 // Query asks any of Entrypoints about an input, which may be nil. The errors are
 // those of Decide; the result may be any value.
 func (g *Generation) Query(ctx context.Context, entrypoint string, input ast.Value) (Value, error) {
@@ -184,7 +206,7 @@ func (k inputKeys) reasonsOf(about ast.Object) (reasons []authz.Reason) {
 			return
 		}
 		if rule := text(reason.Get(k.rule)); rule != "" {
-			reasons = append(reasons, authz.Reason{Rule: rule, Role: text(reason.Get(k.role))})
+			reasons = append(reasons, authz.Reason{Rule: rule, Role: text(reason.Get(k.role)), Scope: authz.Scope(text(reason.Get(k.scope)))})
 		}
 	}
 	said := about.Get(k.reasons)

@@ -44,7 +44,7 @@ func TestAnOverlayLiesOnTheEmbeddedCore(t *testing.T) {
 	if err != nil || !d.Allow {
 		t.Fatalf("got %+v, %v, want allow", d, err)
 	}
-	if len(d.Reasons) != 1 || d.Reasons[0] != (authz.Reason{Rule: "access.role", Role: "regular"}) || !slices.Contains(d.Rules, "access.role") {
+	if len(d.Reasons) != 1 || d.Reasons[0] != (authz.Reason{Rule: "access.role", Role: "regular", Scope: "company:acme-south"}) || !slices.Contains(d.Rules, "access.role") {
 		t.Errorf("got reasons %v, rules %v, want the role that permitted", d.Reasons, d.Rules)
 	}
 	req.Context = authz.Properties{"frozen": true}

@@ -14,7 +14,7 @@ import (
 type inputKeys struct {
 	subject, action, resource, context, facts *ast.Term
 	typ, id, name, properties                 *ast.Term
-	decisionKey, reasons, rule, role          *ast.Term
+	decisionKey, reasons, rule, role, scope   *ast.Term
 }
 
 func newInputKeys() inputKeys {
@@ -22,7 +22,7 @@ func newInputKeys() inputKeys {
 	return inputKeys{
 		t("subject"), t("action"), t("resource"), t("context"), t("facts"),
 		t("type"), t("id"), t("name"), t("properties"),
-		t("decision"), t("reasons"), t("rule"), t("role"),
+		t("decision"), t("reasons"), t("rule"), t("role"), t("scope"),
 	}
 }
 
