@@ -52,6 +52,12 @@ type Passwords interface {
 	Check(ctx context.Context, hash, password string) (bool, error)
 }
 
+// WebhookSecrets derives what webhooks are signed with, and keeps none.
+type WebhookSecrets interface {
+	// Secret is that of a webhook in a generation: whsec_ and base64.
+	Secret(id string, generation int) string
+}
+
 // Options are what a PAP works with. Store and Judge are required.
 type Options struct {
 	Store     Store
@@ -61,9 +67,13 @@ type Options struct {
 	// PortalURLs are the portals that links may lead to, the default first.
 	// Without one no link is mailed.
 	PortalURLs []string
-	Log        *slog.Logger
-	Now        func() time.Time
-	NewID      func(prefix string) string // default: the prefix and a UUID version 7
+	// Secrets are what webhooks are signed with; nil: there are no webhooks.
+	Secrets WebhookSecrets
+	// PlainWebhooks lets webhooks be delivered without TLS, for development.
+	PlainWebhooks bool
+	Log           *slog.Logger
+	Now           func() time.Time
+	NewID         func(prefix string) string // default: the prefix and a UUID version 7
 }
 
 // A PAP administers one directory. Any number of goroutines may use it at once.

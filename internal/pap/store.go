@@ -29,6 +29,10 @@ type Reader interface {
 	Documents(keys []authz.Key) ([]authz.Document, error)
 
 	Organization(id string) (directory.Organization, error)
+	// Changed is the revision of the last change to an organization or account
+	// group: what its ETag says. Within a change it is the one being made for
+	// what was written so far.
+	Changed(authz.Key) (authz.Revision, error)
 	// SeatsUsed counts living and waiting memberships, account teams left out (R7).
 	SeatsUsed(organization string) (int, error)
 	Organizations(after string, limit int) ([]directory.Organization, error)
@@ -105,6 +109,8 @@ type Tx interface {
 	// the last, from its user: names, addresses, preferences. Ids stay.
 	Purge(member string) error
 
+	// To delete what is still referred to is of kind authz.ErrConflict, at once
+	// and not first at the end of the change.
 	DeleteCompany(id string) error
 	DeleteAccount(id string) error
 	DeleteAccountGroup(id string) error

@@ -225,15 +225,15 @@ type Webhook struct {
 
 // A Token is what is kept of an operator key or service token.
 type Token struct {
-	ID            string // public part
-	Name          string
-	Kind          PrincipalKind // OperatorKey or ServiceToken
-	Hash          [32]byte      // SHA-256 of the whole secret
-	Scopes        []Scope
-	Organizations []string
-	CreatedAt     time.Time
-	ExpiresAt     time.Time // zero: never
-	RevokedAt     time.Time // zero: not
+	ID            string        `json:"id"` // public part
+	Name          string        `json:"name"`
+	Kind          PrincipalKind `json:"kind"` // operator_key or service_token
+	Hash          [32]byte      `json:"-"`    // SHA-256 of the whole secret
+	Scopes        []Scope       `json:"scopes"`
+	Organizations []string      `json:"organizations"` // that it is bound to; empty: to none in particular
+	CreatedAt     time.Time     `json:"created_at"`
+	ExpiresAt     time.Time     `json:"expires_at,omitzero"` // zero: never
+	RevokedAt     time.Time     `json:"revoked_at,omitzero"` // zero: not
 }
 
 // A Credential is a user's own password, as a hash in PHC form.
