@@ -117,7 +117,7 @@ func (s *Server) recover(rc *fasthttp.RequestCtx, r *request) {
 	s.metrics.panics.Inc()
 	s.options.Log.Error("a handler panicked", "panic", what, "request_id", printable(r.id), "route", r.route, "stack", string(debug.Stack()))
 	rc.Response.Reset()
-	writeProblem(rc, r, fasthttp.StatusInternalServerError, internal)
+	writeProblem(rc, r, problemOf(refusef(fasthttp.StatusInternalServerError, internal)))
 }
 
 // refuse answers what fasthttp could not read as a request. Its errors quote the

@@ -1,12 +1,14 @@
 package httpserver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -17,12 +19,37 @@ import (
 
 // A problem is the body of every answer that is an error (RFC 9457).
 type problem struct {
-	Type      string `json:"type"`
-	Title     string `json:"title"`
-	Status    int    `json:"status"`
-	Detail    string `json:"detail,omitempty"`
-	RequestID string `json:"request_id"`
+	Type      string  `json:"type"`
+	Title     string  `json:"title"`
+	Status    int     `json:"status"`
+	Detail    string  `json:"detail,omitempty"`
+	Reason    string  `json:"reason"`
+	RequestID string  `json:"request_id"`
+	Errors    []Field `json:"errors,omitempty"`
+	Decision  string  `json:"decision_id,omitempty"`
 }
+
+// A Field is one member of a request that is wrong.
+type Field struct {
+	Pointer string `json:"pointer"` // JSON Pointer (RFC 6901)
+	Code    string `json:"code"`
+	Detail  string `json:"detail"`
+}
+
+// A Problem is an error that says how it is answered. Only Status has to be set.
+type Problem struct {
+	Status     int
+	Reason     string // a stable code in kebab case, which the problem's type is named after; default: the status's
+	Title      string // of the reason; default: the status's
+	Detail     string // what the caller is told
+	Fields     []Field
+	Decision   string // id of the decision that forbade, if one did
+	RetryAfter int    // seconds to wait, if waiting helps
+	Err        error  // why, for errors.Is and the log; may be nil
+}
+
+func (p *Problem) Error() string { return p.Detail }
+func (p *Problem) Unwrap() error { return p.Err }
 
 // What strangers are told instead of a cause.
 const (
@@ -31,27 +58,19 @@ const (
 	nobody      = "The credentials are missing or not valid. Send Authorization: Bearer and an app key, or the client certificate that was agreed."
 )
 
-// A refusal is an error that says how it is answered.
-type refusal struct {
-	status int
-	detail string
-}
-
-func (r *refusal) Error() string { return r.detail }
-
 func refusef(status int, format string, args ...any) error {
-	return &refusal{status, fmt.Sprintf(format, args...)}
+	return &Problem{Status: status, Detail: fmt.Sprintf(format, args...)}
 }
 
 // Explain returns the HTTP status of an error, and what the caller may be told
 // of it: the error's own words when its kind is one the caller can act on, and
 // nothing of the cause otherwise.
 func Explain(err error) (status int, detail string) {
-	var refused *refusal
+	var refused *Problem
 	var routing *fiber.Error
 	switch {
 	case errors.As(err, &refused):
-		return refused.status, refused.detail
+		return refused.Status, refused.Detail
 	case errors.As(err, &routing):
 		return routing.Code, routingDetail(routing.Code)
 	case errors.Is(err, authz.ErrUnauthenticated):
@@ -109,11 +128,27 @@ func (s *Server) handleError(c *fiber.Ctx, err error) error {
 
 // answer writes an error as a problem. What the caller is not told is logged.
 func (s *Server) answer(rc *fasthttp.RequestCtx, r *request, err error) {
-	status, detail := Explain(err)
-	if status >= fiber.StatusInternalServerError {
-		s.logFailure(r, status, err)
+	p := problemOf(err)
+	if p.Status >= fiber.StatusInternalServerError {
+		s.logFailure(r, p.Status, err)
 	}
-	writeProblem(rc, r, status, detail)
+	writeProblem(rc, r, p)
+}
+
+// problemOf is an error as it is answered, with nothing left out.
+func problemOf(err error) Problem {
+	var p Problem
+	if known := (*Problem)(nil); errors.As(err, &known) {
+		p = *known
+	} else {
+		p.Status, p.Detail = Explain(err)
+	}
+	reason, title := kindOf(p.Status)
+	p.Reason, p.Title = cmp.Or(p.Reason, reason), cmp.Or(p.Title, title)
+	if p.Status == fiber.StatusServiceUnavailable {
+		p.RetryAfter = max(p.RetryAfter, 1)
+	}
+	return p
 }
 
 func (s *Server) logFailure(r *request, status int, err error) {
@@ -124,26 +159,29 @@ func (s *Server) logFailure(r *request, status int, err error) {
 	log("a request failed", "err", err, "status", status, "request_id", printable(r.id), "route", r.route)
 }
 
-func writeProblem(rc *fasthttp.RequestCtx, r *request, status int, detail string) {
-	slug, title := kindOf(status)
-	body, err := json.Marshal(problem{"urn:postern:problem:" + slug, title, status, detail, r.id})
+func writeProblem(rc *fasthttp.RequestCtx, r *request, p Problem) {
+	body, err := json.Marshal(problem{
+		"urn:postern:problem:" + p.Reason, p.Title, p.Status, p.Detail, p.Reason, r.id, p.Fields, p.Decision,
+	})
 	if err != nil {
 		panic(err) // strings and an int always marshal
 	}
-	rc.Response.SetStatusCode(status)
+	rc.Response.SetStatusCode(p.Status)
 	rc.Response.SetBodyRaw(body)
 	h := &rc.Response.Header
 	h.SetContentType("application/problem+json")
 	h.Set(fiber.HeaderCacheControl, "no-store")
-	switch status {
-	case fiber.StatusUnauthorized:
+	h.Set(fiber.HeaderReferrerPolicy, "no-referrer")
+	if p.Status == fiber.StatusUnauthorized {
 		h.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="postern"`)
-	case fiber.StatusServiceUnavailable:
-		h.Set(fiber.HeaderRetryAfter, "1")
+	}
+	if p.RetryAfter > 0 {
+		h.Set(fiber.HeaderRetryAfter, strconv.Itoa(p.RetryAfter))
 	}
 }
 
-// kindOf returns the slug and the title of a status. One status has one slug.
+// kindOf returns the slug and the title of a status, for errors without a reason
+// of their own.
 func kindOf(status int) (slug, title string) {
 	switch status {
 	case fiber.StatusBadRequest:

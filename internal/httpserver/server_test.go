@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -118,6 +119,7 @@ func TestErrorsBecomeProblems(t *testing.T) {
 		"conflict":               {fmt.Errorf("pending already: %w", authz.ErrConflict), 409, "conflict", "pending already", ""},
 		"unavailable":            {fmt.Errorf("%w: %w", secret, authz.ErrUnavailable), 503, "unavailable", unavailable, "Retry-After"},
 		"a deadline":             {context.DeadlineExceeded, 503, "unavailable", unavailable, "Retry-After"},
+		"a reason of its own":    {&Problem{Status: 429, Reason: "resend-cooldown", Detail: "wait", RetryAfter: 7}, 429, "resend-cooldown", "wait", "Retry-After"},
 		"anything else":          {secret, 500, "internal", internal, ""},
 		"the error of a library": {&net.OpError{Op: "read", Err: secret}, 500, "internal", internal, ""},
 	}
@@ -131,8 +133,8 @@ func TestErrorsBecomeProblems(t *testing.T) {
 			if err := json.Unmarshal([]byte(body), &got); err != nil {
 				t.Fatal(err)
 			}
-			want := problem{"urn:postern:problem:" + tt.slug, got.Title, tt.status, tt.detail, "id-" + name}
-			if got != want || got.Title == "" || resp.StatusCode != tt.status {
+			want := problem{Type: "urn:postern:problem:" + tt.slug, Title: got.Title, Status: tt.status, Detail: tt.detail, Reason: tt.slug, RequestID: "id-" + name}
+			if !reflect.DeepEqual(got, want) || got.Title == "" || resp.StatusCode != tt.status {
 				t.Errorf("got %d %+v, want %+v with a title", resp.StatusCode, got, want)
 			}
 			for header, value := range map[string]string{"Content-Type": "application/problem+json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {

@@ -16,6 +16,7 @@ type Call struct {
 	IP        netip.Addr // of the caller, for the audit trail
 	Portal    string     // that the actor is in, such as partner; the policy may ask
 	IfMatch   *authz.Revision
+	MatchAny  bool // If-Match: *, so that whatever there is may be replaced
 	// ValidateOnly does everything but keep it (AIP-163).
 	ValidateOnly bool
 	// Idempotency is the key of the request, if it has one.
@@ -26,7 +27,7 @@ type Call struct {
 // says (draft-ietf-httpapi-idempotency-key-header-07).
 type Idempotency struct {
 	Key         string
-	Fingerprint [32]byte // SHA-256 of the body
+	Fingerprint [32]byte // of what is asked: a MAC over path and body
 }
 
 // A Principal is a credential and, when it speaks for somebody, for whom. The

@@ -47,10 +47,10 @@ func change[T any](ctx context.Context, p *PAP, call Call, do func(*work) (T, st
 		if id, err := w.replay(); err != nil {
 			return err
 		} else if id != "" {
-			done.Replayed = true
 			if made, err = show(w, id); err != nil {
 				return err
 			}
+			done = Change{Revision: w.Revision(), Decision: w.verdict.ID, Replayed: true}
 			return errReplayed
 		}
 		var id string
@@ -119,7 +119,7 @@ func (w *work) checkMatch(now authz.Revision) error {
 
 // mustMatch is checkMatch where the caller has to have looked first.
 func (w *work) mustMatch(now authz.Revision) error {
-	if w.call.IfMatch == nil {
+	if w.call.IfMatch == nil && !w.call.MatchAny {
 		return refuse(ErrPreconditionRequired, "precondition-required", "send If-Match with the ETag that was read, for this replaces all of it")
 	}
 	return w.checkMatch(now)
