@@ -45,11 +45,36 @@ const (
 )
 
 // Passwords hashes and checks passwords. Both take a slot of a bounded number,
-// and wait for one no longer than ctx lasts.
+// and wait for one no longer than ctx lasts. They take longer than a transaction
+// should, so hash first and change then.
 type Passwords interface {
+	// Hash of a password that is too short or too long is an error of kind
+	// authz.ErrInvalid that says so.
 	Hash(ctx context.Context, password string) (string, error)
 	// Check takes the same time for an empty hash, which nothing matches.
 	Check(ctx context.Context, hash, password string) (bool, error)
+	// Outdated says whether the hash was made at another cost than new ones.
+	Outdated(hash string) bool
+}
+
+// Limits are how many mails and invitations there may be (C14), on every path
+// that makes them. The zero value of each is the default that is named; a
+// negative one is no limit.
+type Limits struct {
+	// Cooldown is how long after one mail of an invitation the next may go;
+	// default a minute.
+	Cooldown time.Duration
+	// MailsPerRecipient within an hour to one address, from all organizations;
+	// default 5.
+	MailsPerRecipient int
+	// ResetsPerRecipient within an hour; default 3. More ask for nothing.
+	ResetsPerRecipient int
+	// InvitationsPerActor within ten minutes; default 30.
+	InvitationsPerActor int
+	// InvitationsPerOrganization within a day; default 500.
+	InvitationsPerOrganization int
+	// OpenInvitations of an organization at once; default 200.
+	OpenInvitations int
 }
 
 // WebhookSecrets derives what webhooks are signed with, and keeps none.
@@ -67,6 +92,7 @@ type Options struct {
 	// PortalURLs are the portals that links may lead to, the default first.
 	// Without one no link is mailed.
 	PortalURLs []string
+	Limits     Limits
 	// Secrets are what webhooks are signed with; nil: there are no webhooks.
 	Secrets WebhookSecrets
 	// PlainWebhooks lets webhooks be delivered without TLS, for development.
