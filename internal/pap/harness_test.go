@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/directory"
 	"github.com/postern-authz/postern/internal/grant"
+	"github.com/postern-authz/postern/internal/link"
 	"github.com/postern-authz/postern/internal/pap"
 	"github.com/postern-authz/postern/internal/pdp"
 	"github.com/postern-authz/postern/internal/policy"
@@ -88,7 +88,7 @@ func newHouse(t testing.TB, dsn string) *house {
 	t.Cleanup(func() { stop(); <-done })
 	h.pdp = pdp.New(pdp.Options{Policies: engine, Facts: pip})
 	h.PAP = pap.New(pap.Options{
-		Store: kept(h.store), Judge: h.pdp, Links: links{}, Passwords: passwords{},
+		Store: kept(h.store), Judge: h.pdp, Links: links(t), Passwords: passwords{},
 		PortalURLs: []string{"https://portal.example"}, Now: h.clock,
 	})
 	h.put(portal)
@@ -245,32 +245,28 @@ func refused(t testing.TB, err error, reason string) {
 	}
 }
 
-// links are readable: a purpose, an id and a generation.
-type links struct{}
-
-func (links) Make(p pap.Purpose, id string, generation int) string {
-	return fmt.Sprintf("%s %s %d", p, id, generation)
-}
-
-func (links) Read(p pap.Purpose, text string) (string, int, error) {
-	parts := strings.Split(text, " ")
-	if len(parts) != 3 || parts[0] != string(p) {
-		return "", 0, authz.ErrInvalid
-	}
-	generation, err := strconv.Atoi(parts[2])
+// links are those of a directory whose secret is no secret.
+func links(t testing.TB) *link.Links {
+	t.Helper()
+	l, err := link.New([]byte(strings.Repeat("s", link.MinSecret)), "directory")
 	if err != nil {
-		return "", 0, authz.ErrInvalid
+		t.Fatal(err)
 	}
-	return parts[1], generation, nil
+	return l
 }
 
 // passwords are quick and safe for tests alone.
 type passwords struct{}
 
 func (passwords) Hash(_ context.Context, password string) (string, error) {
+	if len(password) < 8 {
+		return "", fmt.Errorf("too short: %w", authz.ErrInvalid)
+	}
 	return "hash of " + password, nil
 }
 
 func (passwords) Check(_ context.Context, hash, password string) (bool, error) {
-	return hash == "hash of "+password, nil
+	return strings.TrimPrefix(hash, "old ") == "hash of "+password, nil
 }
+
+func (passwords) Outdated(hash string) bool { return strings.HasPrefix(hash, "old ") }
