@@ -31,7 +31,8 @@ var imports = map[string][]string{
 	"internal/store":           {"internal/authz", "internal/directory"},
 	"internal/store/storetest": {"internal/authz", "internal/directory", "internal/pap", "internal/store"},
 	"internal/secret":          {},
-	"internal/httpserver":      {"internal/authz", "internal/secret"},
+	"internal/keyring":         {"internal/authz", "internal/secret"},
+	"internal/httpserver":      {"internal/authz", "internal/keyring", "internal/secret"},
 	"internal/decisionapi":     {"internal/authz", "internal/ijson", "internal/pdp", "internal/httpserver"},
 	"internal/token":           {"internal/authz"},
 	"internal/ops":             {"internal/authz"},
@@ -42,7 +43,7 @@ var imports = map[string][]string{
 	"internal/outbox":          {"internal/authz", "internal/pap"},
 	"internal/mail":            {"internal/authz", "internal/pap"},
 	"internal/webhook":         {"internal/authz", "internal/pap"},
-	"internal/bearer":          {"internal/authz", "internal/pap", "internal/secret"},
+	"internal/bearer":          {"internal/authz", "internal/keyring", "internal/pap", "internal/secret"},
 	"internal/managementapi":   {"internal/authz", "internal/ijson", "internal/directory", "internal/pap", "internal/httpserver", "internal/bearer"},
 }
 

@@ -19,7 +19,7 @@ func (k appKeys) AppKey(ctx context.Context, id string) (httpserver.Key, error) 
 		return httpserver.Key{}, err
 	}
 	key := httpserver.Key{
-		Caller:  authz.Caller{ID: kept.ID, Organizations: kept.Organizations, Actions: kept.Actions},
+		Holder:  authz.Caller{ID: kept.ID, Organizations: kept.Organizations, Actions: kept.Actions},
 		Expires: kept.ExpiresAt,
 		Revoked: !kept.RevokedAt.IsZero(),
 	}

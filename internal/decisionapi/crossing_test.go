@@ -84,7 +84,7 @@ func TestD2WhatIsAskedLivesOn(t *testing.T) {
 func TestCallersAreAuthenticated(t *testing.T) {
 	id, secret, hash := httpserver.NewAppKey()
 	caller := authz.Caller{ID: id, Actions: []string{"re"}}
-	auth, err := httpserver.NewAuthenticator(httpserver.AuthOptions{Listener: "decisions", Mode: httpserver.ModeKey, Keys: oneKey{id, httpserver.Key{Hash: hash, Caller: caller}}, Metrics: prometheus.NewRegistry()})
+	auth, err := httpserver.NewAuthenticator(httpserver.AuthOptions{Listener: "decisions", Mode: httpserver.ModeKey, Keys: oneKey{id, httpserver.Key{Hash: hash, Holder: caller}}, Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package httpserver
 
 import (
 	"context"
-	"crypto/subtle"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -13,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/keyring"
+	"github.com/postern-authz/postern/internal/secret"
 )
 
 // A Mode is how applications prove who they are.
@@ -24,6 +25,16 @@ const (
 	ModeMTLS Mode = "mtls" // a client certificate that the listener has verified
 	ModeNone Mode = "none" // not at all: only where nobody else can reach the listener
 )
+
+// Keys finds app keys. A key that is not known is an error of kind
+// authz.ErrNotFound.
+type Keys interface {
+	AppKey(ctx context.Context, id string) (Key, error)
+}
+
+// A Key is what is kept of an app key: its holder is who asks with it, and what
+// it may ask about.
+type Key = keyring.Key[authz.Caller]
 
 // AuthOptions says what an Authenticator needs.
 type AuthOptions struct {
@@ -41,7 +52,7 @@ type AuthOptions struct {
 // who a caller is (T15).
 type Authenticator struct {
 	mode     Mode
-	keys     *keyCache // nil: no key is known
+	keys     *keyring.Ring[authz.Caller]
 	now      func() time.Time
 	failures *prometheus.CounterVec
 }
@@ -49,11 +60,11 @@ type Authenticator struct {
 // Why a caller is not let in. The caller learns none of it.
 const (
 	authMissing     = "missing"
-	authMalformed   = "malformed"
-	authUnknown     = "unknown"
-	authWrong       = "wrong"
-	authExpired     = "expired"
-	authRevoked     = "revoked"
+	authMalformed   = string(keyring.Malformed)
+	authUnknown     = string(keyring.Unknown)
+	authWrong       = string(keyring.Wrong)
+	authExpired     = string(keyring.Expired)
+	authRevoked     = string(keyring.Revoked)
 	authCertificate = "certificate"
 	authUnavailable = "unavailable"
 )
@@ -72,9 +83,11 @@ func NewAuthenticator(o AuthOptions) (*Authenticator, error) {
 	if a.now == nil {
 		a.now = time.Now
 	}
+	find := unknownKey
 	if o.Keys != nil {
-		a.keys = newKeyCache(o.Keys, a.now, or(o.MaxStaleness, 5*time.Second))
+		find = o.Keys.AppKey
 	}
+	a.keys = keyring.NewRing(secret.AppKey, find, a.now, or(o.MaxStaleness, 5*time.Second))
 	for _, reason := range []string{authMissing, authMalformed, authUnknown, authWrong, authExpired, authRevoked, authCertificate, authUnavailable} {
 		a.failures.WithLabelValues(reason)
 	}
@@ -119,49 +132,24 @@ func (a *Authenticator) identify(c *fiber.Ctx) (authz.Caller, error) {
 	return authz.Caller{}, &strangerError{authMissing}
 }
 
-// byKey does the same work for an id that exists and one that does not.
 func (a *Authenticator) byKey(ctx context.Context, header string) (authz.Caller, error) {
-	scheme, secret, _ := strings.Cut(header, " ")
-	id, err := ParseAppKey(secret)
-	if err != nil || !strings.EqualFold(scheme, "Bearer") {
+	scheme, text, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
 		return authz.Caller{}, &strangerError{authMalformed}
 	}
-	key, known, err := a.find(ctx, id)
-	if err != nil {
-		return authz.Caller{}, err
-	}
-	hash := HashAppKey(secret)
-	right := subtle.ConstantTimeCompare(hash[:], key.Hash[:]) == 1
-	switch {
-	case !known:
-		return authz.Caller{}, &strangerError{authUnknown}
-	case !right:
-		return authz.Caller{}, &strangerError{authWrong}
-	}
-	return a.inForce(key)
+	return known(a.keys.Open(ctx, text))
 }
 
-func (a *Authenticator) find(ctx context.Context, id string) (Key, bool, error) {
-	if a.keys == nil {
-		return Key{}, false, nil
+// known makes the fault of a key what keeps a caller out.
+func known(caller authz.Caller, err error) (authz.Caller, error) {
+	if fault := keyring.Fault(""); errors.As(err, &fault) {
+		return authz.Caller{}, &strangerError{string(fault)}
 	}
-	key, known, err := a.keys.find(ctx, id)
-	if err != nil {
-		return Key{}, false, fmt.Errorf("find app key %s: %w: %w", id, err, authz.ErrUnavailable)
-	}
-	return key, known, nil
+	return caller, err
 }
 
-// inForce returns the caller of a key that still counts.
-func (a *Authenticator) inForce(key Key) (authz.Caller, error) {
-	switch {
-	case key.Revoked:
-		return authz.Caller{}, &strangerError{authRevoked}
-	case !key.Expires.IsZero() && !a.now().Before(key.Expires):
-		return authz.Caller{}, &strangerError{authExpired}
-	}
-	return key.Caller, nil
-}
+// unknownKey is where there are no keys.
+func unknownKey(context.Context, string) (Key, error) { return Key{}, authz.ErrNotFound }
 
 // byCertificate lets in who the listener's client CA vouches for. A key with the
 // certificate's name restricts it; without one it may ask about everything.
@@ -175,14 +163,11 @@ func (a *Authenticator) byCertificate(c *fiber.Ctx) (authz.Caller, error) {
 	if name == "" || a.now().After(cert.NotAfter) { // a connection may outlive it
 		return authz.Caller{}, &strangerError{authCertificate}
 	}
-	key, known, err := a.find(c.UserContext(), name)
-	switch {
-	case err != nil:
-		return authz.Caller{}, err
-	case known:
-		return a.inForce(key)
+	caller, err := a.keys.ByID(c.UserContext(), name)
+	if errors.Is(err, keyring.Unknown) {
+		return authz.Caller{ID: name}, nil
 	}
-	return authz.Caller{ID: name}, nil
+	return known(caller, err)
 }
 
 // nameOf returns the first DNS name of a certificate, else its first URI, else

@@ -16,15 +16,15 @@ import (
 	"github.com/postern-authz/postern/internal/authz"
 )
 
-// keyring is Keys in memory. It counts what it was asked.
-type keyring struct {
+// knownKeys is Keys in memory. It counts what it was asked.
+type knownKeys struct {
 	mu    sync.Mutex
 	keys  map[string]Key
 	err   error
 	asked int
 }
 
-func (k *keyring) AppKey(_ context.Context, id string) (Key, error) {
+func (k *knownKeys) AppKey(_ context.Context, id string) (Key, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.asked++
@@ -38,13 +38,13 @@ func (k *keyring) AppKey(_ context.Context, id string) (Key, error) {
 	return key, nil
 }
 
-func (k *keyring) set(id string, key Key, err error) {
+func (k *knownKeys) set(id string, key Key, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.keys[id], k.err = key, err
 }
 
-func (k *keyring) count() int {
+func (k *knownKeys) count() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.asked
@@ -90,10 +90,10 @@ func TestAppKeys(t *testing.T) {
 	_, other, _ := NewAppKey()
 	revoked, revokedSecret, revokedHash := NewAppKey()
 	expired, expiredSecret, expiredHash := NewAppKey()
-	keys := &keyring{keys: map[string]Key{
-		id:      {Hash: hash, Caller: authz.Caller{ID: id}, Expires: clock.Now().Add(time.Second)},
-		revoked: {Hash: revokedHash, Caller: authz.Caller{ID: revoked}, Revoked: true},
-		expired: {Hash: expiredHash, Caller: authz.Caller{ID: expired}, Expires: clock.Now()},
+	keys := &knownKeys{keys: map[string]Key{
+		id:      {Hash: hash, Holder: authz.Caller{ID: id}, Expires: clock.Now().Add(time.Second)},
+		revoked: {Hash: revokedHash, Holder: authz.Caller{ID: revoked}, Revoked: true},
+		expired: {Hash: expiredHash, Holder: authz.Caller{ID: expired}, Expires: clock.Now()},
 	}}
 	for mode, without := range map[Mode]int{ModeKey: 401, ModeNone: 200, ModeMTLS: 401} {
 		server, auth := guarded(t, AuthOptions{Mode: mode, Keys: keys, Now: clock.Now})
@@ -155,7 +155,7 @@ func TestAWrongKeyIsRefusedWhereNoneIsKnown(t *testing.T) {
 func TestKeysAreReadOnceASecond(t *testing.T) {
 	clock := newClock()
 	id, secret, hash := NewAppKey()
-	keys := &keyring{keys: map[string]Key{id: {Hash: hash}}}
+	keys := &knownKeys{keys: map[string]Key{id: {Hash: hash}}}
 	server, _ := guarded(t, AuthOptions{Mode: ModeKey, Keys: keys, Now: clock.Now})
 	ask := func() int {
 		resp, _ := server.do(t, "GET", "/who", "", "Authorization", "Bearer "+secret)
@@ -182,76 +182,6 @@ func TestKeysAreReadOnceASecond(t *testing.T) {
 		if got := ask(); got != step.status || keys.count() != step.asked {
 			t.Errorf("%s got %d after %d look-ups, want %d after %d", step.what, got, keys.count(), step.status, step.asked)
 		}
-	}
-}
-
-func TestTheKeyCacheIsBounded(t *testing.T) {
-	keys := &keyring{keys: map[string]Key{}}
-	c := newKeyCache(keys, newClock().Now, 5*time.Second)
-	for i := range 5 * maxCachedKeys {
-		if _, known, err := c.find(t.Context(), fmt.Sprint(i)); known || err != nil {
-			t.Fatalf("got known %v, %v, want an unknown key", known, err)
-		}
-	}
-	if len(c.recent) > maxCachedKeys {
-		t.Errorf("the cache holds %d keys, want %d at most", len(c.recent), maxCachedKeys)
-	}
-	if _, _, err := c.find(t.Context(), fmt.Sprint(5*maxCachedKeys-1)); err != nil || keys.count() != 5*maxCachedKeys {
-		t.Errorf("an unknown key was looked up again: %d look-ups", keys.count())
-	}
-}
-
-// locked is Keys whose database is locked until the channel is closed.
-type locked struct {
-	Keys
-	until chan struct{}
-}
-
-func (l locked) AppKey(ctx context.Context, id string) (Key, error) {
-	<-l.until
-	return l.Keys.AppKey(ctx, id)
-}
-
-func TestLockedKeysHoldNobodyUp(t *testing.T) {
-	clock, until := newClock(), make(chan struct{})
-	keys := &keyring{keys: map[string]Key{"portal": {Caller: authz.Caller{ID: "portal"}}}}
-	c := newKeyCache(keys, clock.Now, 5*time.Second)
-	if _, known, err := c.find(t.Context(), "portal"); !known || err != nil {
-		t.Fatalf("got known %v, %v, want a known key", known, err)
-	}
-	c.keys = locked{keys, until}
-	clock.pass(2 * time.Second)
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	if key, known, err := c.find(ctx, "portal"); !known || err != nil || key.Caller.ID != "portal" || ctx.Err() != nil {
-		t.Errorf("got %v, known %v, %v with %v, want the last answer while there is time left", key, known, err, ctx.Err())
-	}
-	clock.pass(4 * time.Second)
-	var asking sync.WaitGroup
-	for i := range 2 * maxLookups {
-		asking.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			defer cancel()
-			if _, known, err := c.find(ctx, []string{"portal", "stranger"}[i%2]); known || !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("got known %v, %v, want %v", known, err, context.DeadlineExceeded)
-			}
-		})
-	}
-	asking.Wait()
-	close(until)
-	eventually(t, "the look-ups to end", func() bool { return len(c.lookups) == 0 })
-	if _, known, err := c.find(t.Context(), "portal"); !known || err != nil {
-		t.Errorf("got known %v, %v, want a known key again", known, err)
-	}
-}
-
-type broken struct{}
-
-func (broken) AppKey(context.Context, string) (Key, error) { panic("broken") }
-
-func TestAPanicOfKeysIsAnError(t *testing.T) {
-	if _, known, err := newKeyCache(broken{}, newClock().Now, 5*time.Second).find(t.Context(), "portal"); known || err == nil {
-		t.Errorf("got known %v, %v, want an error", known, err)
 	}
 }
 

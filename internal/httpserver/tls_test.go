@@ -225,10 +225,10 @@ func TestClientCertificates(t *testing.T) {
 		t.Fatal(err)
 	}
 	id, secret, hash := NewAppKey()
-	keys := &keyring{keys: map[string]Key{
-		id:               {Hash: hash, Caller: authz.Caller{ID: id}},
-		"billing.portal": {Caller: authz.Caller{ID: "billing", Actions: []string{"invoice."}}},
-		"old.portal":     {Caller: authz.Caller{ID: "old"}, Revoked: true},
+	keys := &knownKeys{keys: map[string]Key{
+		id:               {Hash: hash, Holder: authz.Caller{ID: id}},
+		"billing.portal": {Holder: authz.Caller{ID: "billing", Actions: []string{"invoice."}}},
+		"old.portal":     {Holder: authz.Caller{ID: "old"}, Revoked: true},
 	}}
 	auth, err := NewAuthenticator(AuthOptions{Mode: ModeMTLS, Keys: keys})
 	if err != nil {
