@@ -41,8 +41,8 @@ var imports = map[string][]string{
 	"internal/link":            {"internal/authz", "internal/pap"},
 	"internal/password":        {"internal/authz"},
 	"internal/outbox":          {"internal/authz", "internal/pap"},
-	"internal/mail":            {"internal/authz", "internal/pap"},
-	"internal/webhook":         {"internal/authz", "internal/pap"},
+	"internal/mail":            {"internal/authz", "internal/pap", "internal/outbox"},
+	"internal/webhook":         {"internal/authz", "internal/pap", "internal/outbox"},
 	"internal/bearer":          {"internal/authz", "internal/keyring", "internal/pap", "internal/secret"},
 	"internal/managementapi":   {"internal/authz", "internal/ijson", "internal/directory", "internal/pap", "internal/httpserver", "internal/bearer"},
 }
