@@ -45,6 +45,8 @@ type Member struct {
 	// Redacted says that grants outside the actor's own scope are left out.
 	Redacted bool           `json:"redacted"`
 	Revision authz.Revision `json:"revision"` // of the last change to any of this; its ETag
+	// Impact is what a change took along; only in the answer to it.
+	Impact *Impact `json:"impact,omitempty"`
 
 	RoleAssignedBy string     `json:"-"` // operator, user or system
 	PurgedAt       *time.Time `json:"-"`
