@@ -75,6 +75,9 @@ func (w *work) record() error {
 // and over the event as JSON without its own hash.
 func (e Event) Seal() []byte {
 	e.Hash = nil
+	if len(e.PreviousHash) == 0 {
+		e.PreviousHash = nil // a store may give none back as an empty one
+	}
 	text, err := json.Marshal(e)
 	if err != nil {
 		panic(err) // strings, numbers and JSON that was read or made here

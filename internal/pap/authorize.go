@@ -53,11 +53,16 @@ func (w *work) authorize(a ask) error {
 	if err != nil {
 		return err
 	}
-	if !verdict.Allow {
-		return refusalOf(verdict)
+	switch {
+	case verdict.Allow:
+		w.verdict = verdict
+		return nil
+	case a.organization != "" && w.actor.user != nil && w.actor.membership(a.organization) == nil:
+		unseen := notFound("organization", a.organization) // whether there is one is not for strangers (T2)
+		unseen.Decision = verdict.ID
+		return unseen
 	}
-	w.verdict = verdict
-	return nil
+	return refusalOf(verdict)
 }
 
 // judge asks the policy as any actor: the inviter, for one, when its invitation

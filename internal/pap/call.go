@@ -94,3 +94,9 @@ type Cursor struct {
 	At time.Time
 	ID string
 }
+
+// A PageByID is a part of a list that is in the order of its ids.
+type PageByID struct {
+	Size  int    // at most; 1 to 200
+	After string // the last id of the part before; "": from the beginning
+}

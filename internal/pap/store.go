@@ -141,6 +141,7 @@ type Tool struct {
 // An AccountQuery asks for accounts by id order. Empty fields ask for all.
 type AccountQuery struct {
 	Organization, Company, Kind string
+	Within                      string // a contract or delivery account that they lie in (R36)
 	After                       string // id
 	Limit                       int
 }
