@@ -93,7 +93,7 @@ func (w *work) judge(as actor, a ask) (authz.Verdict, error) {
 // circumstances are what an organization's settings tell the policy, and its
 // realm.
 func (w *work) circumstances(organization string) (settings map[string]any, realm string, err error) {
-	settings = map[string]any{"administrators_appoint": false, "primary_contacts_appoint": false}
+	settings = map[string]any{"administrators_appoint": false, "primary_contacts_appoint": false, "mfa_required": false}
 	if organization == "" {
 		return settings, "operator", nil
 	}
@@ -103,6 +103,7 @@ func (w *work) circumstances(organization string) (settings map[string]any, real
 	}
 	settings["administrators_appoint"] = s.Administrator.MayAppointAdministrators
 	settings["primary_contacts_appoint"] = s.PrimaryContact.Mode == ModeTransferable
+	settings["mfa_required"] = s.MFA.Required
 	if o.Kind == directory.OrganizationOperator {
 		return settings, "operator", nil
 	}
@@ -171,9 +172,10 @@ func refusalOf(v authz.Verdict) *Refusal {
 		{"manage.inactive", "not-permitted", "the actor is not active"},
 		{"manage.not_self", "not-permitted", "this is for the user alone"},
 		{"manage.own_access", "self-change", "nobody changes their own access"},
-		{"manage.shared_identity", "shared-identity", "a shared identity neither administers nor is Primary Contact or Administrator"},
+		{"manage.shared_identity", "shared-identity", "a shared identity manages nobody: somebody with an account of their own has to"},
 		{"manage.powerless", "not-permitted", "none of the actor's roles may do this"},
 		{"manage.out_of_reach", "not-permitted", "this is outside the actor's organization and scopes"},
+		{"manage.shared_role", "shared-identity", "a shared identity is neither Primary Contact nor Administrator"},
 		{"manage.primary_contact", "operator-only", "only the operator makes or touches a Primary Contact"},
 		{"manage.tool_restricted", "tool-restricted", "only the operator grants this product tool: ask the operator"},
 		{"manage.operator_group", "operator-only", "only the operator manages account groups of this kind"},
@@ -211,7 +213,7 @@ func (w *work) powersIn(organization string) ([]power, error) {
 	}
 	var found []power
 	for _, r := range w.verdict.Reasons {
-		if r.Rule == "manage.role" {
+		if r.Rule == "manage.role" || r.Rule == "manage.machine" {
 			found = append(found, power{r.Role, r.Scope})
 		}
 	}

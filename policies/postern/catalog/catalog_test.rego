@@ -27,9 +27,13 @@ test_without_an_overlay_there_is_the_core if {
 
 test_attributes_are_known if {
 	every action in catalog.actions {
-		action.kind in {"view", "download", "change", "troubleshoot", "manage"}
+		action.kind in {"view", "download", "change", "troubleshoot", "manage", "identify", "self"}
+		object.get(action, "machine", "sync") in {"sync", "identity"}
 		object.get(action, "financial", "impact") in {"information", "impact"}
-		object.keys(action) - {"section", "kind", "financial", "cpni", "operator", "tool", "whole", "takes", "grouping"} == set()
+		object.keys(action) - {
+			"section", "kind", "financial", "cpni", "operator", "tool",
+			"whole", "takes", "grouping", "wide", "appoints", "self", "machine",
+		} == set()
 	}
 }
 
@@ -37,7 +41,7 @@ test_sections_are_known if {
 	sections := {action.section | some action in catalog.actions}
 	sections == {
 		"accounts", "service_management", "orders", "billing", "repairs",
-		"reports", "quoting", "tools", "users",
+		"reports", "quoting", "tools", "users", "directory",
 	}
 }
 
@@ -55,21 +59,34 @@ with_attribute(name) := {action |
 
 test_what_touches_the_whole_member if {
 	with_attribute("whole") == {
-		"member.clone", "member.update", "member.suspend", "member.delete", "member.restore",
-		"member.password.reset", "member.role.assign", "invitation.resend", "invitation.revoke",
+		"member.clone", "member.update", "member.suspend", "member.delete", "member.restore", "member.purge",
+		"member.password.reset", "member.role.assign", "member.transfer",
+		"invitation.update", "invitation.resend", "invitation.revoke",
 	}
 }
 
 test_what_only_takes_away if {
 	with_attribute("takes") == {
-		"member.suspend", "member.delete", "member.account.revoke",
+		"member.suspend", "member.delete", "member.purge", "member.account.revoke",
 		"member.tool.revoke", "invitation.revoke",
 	}
 }
 
 test_what_else_is_special if {
-	with_attribute("operator") == {"member.restore"}
+	with_attribute("operator") == {
+		"member.restore", "member.purge", "member.mfa.report", "credential.verify",
+		"organization.create", "organization.update", "company.update", "company.delete",
+		"account.update", "account.delete", "tool.update", "role.update",
+		"service_token.view", "service_token.create", "service_token.revoke",
+	}
 	with_attribute("cpni") == {"call_record.view"}
 	with_attribute("tool") == {"tool.open", "tool.data.view", "tool.data.download", "tool.configure"}
 	with_attribute("grouping") == {"account_group.create", "account_group.update", "account_group.delete"}
+	with_attribute("wide") == {"organization.view", "audit.view", "webhook.view", "webhook.update"}
+	with_attribute("appoints") == {"member.transfer"}
+	with_attribute("self") == {"self.view", "self.update"}
+}
+
+test_no_member_is_a_machine if {
+	{role | some role, about in catalog.roles; about.machine} == {"sync", "identity"}
 }

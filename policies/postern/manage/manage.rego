@@ -1,9 +1,9 @@
 # METADATA
 # title: Management
 # description: |
-#   May this user manage that member, invitation or account group so? Nobody
-#   gives what they do not hold or appoints their equal (R6), nobody changes their
-#   own access, and only the operator makes or touches a Primary Contact (R3).
+#   May this user manage that member, invitation or record of the directory so?
+#   Nobody gives what they do not hold or appoints their equal (R6), nobody changes
+#   their own access, and only the operator makes or touches a Primary Contact (R3).
 # schemas:
 #   - input: schema.manage
 package postern.manage
@@ -34,6 +34,44 @@ permits contains {"rule": "manage.role", "role": grant.role, "scope": grant.scop
 	some grant in input.facts.grants
 	portals := able[grant.role]
 	portals == set() or input.context.portal in portals
+}
+
+# METADATA
+# title: A credential may, by what it is for
+# labels: {rule: manage.machine}
+permits contains {"rule": "manage.machine", "role": grant.role, "scope": grant.scope} if {
+	input.facts.user.kind == "credential"
+	some grant in input.facts.grants
+	does.machines[grant.role]
+}
+
+# METADATA
+# title: Every member may, for itself
+# labels: {rule: manage.self}
+permits contains {"rule": "manage.self"} if for_itself
+
+for_itself if {
+	does.self
+	input.facts.target.id == input.facts.user.id
+}
+
+# METADATA
+# scope: document
+# description: |
+#   The powers that count where the target is: in a scope it lies in, or somewhere
+#   in the user's own organization, which is the target's too. A user who is more
+#   in another organization is no more for it here.
+here contains power if {
+	some power in permits
+	power.scope in input.facts.target.reach
+}
+
+# the operator's own organization is for who holds its realm
+here contains power if {
+	input.facts.target.realm == "customer"
+	concat(":", ["organization", input.facts.user.organization]) in input.facts.target.reach
+	some power in permits
+	power.role == input.facts.user.role
 }
 
 # METADATA
@@ -90,9 +128,11 @@ governs(change) if kinds(change) == {"cpni"}
 
 kinds(change) := object.keys(change) & {"role", "tool", "cpni"}
 
-powers_over(change) := {power |
+powers_over(change) := here if unplaced(change)
+
+else := {power |
 	some power in permits
-	power.scope in change.reach or unplaced(change)
+	power.scope in change.reach
 }
 
 # given without saying where: the directory will not let it count anywhere
@@ -129,7 +169,7 @@ handles(_, change) if {
 }
 
 of_operator if {
-	some power in permits
+	some power in here
 	power.role == "operator"
 }
 
@@ -165,20 +205,58 @@ forbids contains reason.of(rego.metadata.rule()) if {
 forbids contains reason.of(rego.metadata.rule()) if {
 	input.facts.target.id == input.facts.user.id
 	input.action.name != "member.view"
+	not does.self
+}
+
+# METADATA
+# title: This is for the user alone
+# labels: {rule: manage.not_self}
+forbids contains reason.of(rego.metadata.rule()) if {
+	does.self
+	not for_itself
+}
+
+# METADATA
+# title: A shared identity manages nobody
+# labels: {rule: manage.shared_identity}
+# description: Whoever reads a distribution list could be it (R37).
+forbids contains reason.of(rego.metadata.rule()) if {
+	input.facts.user
+	does
+	not for_itself
+	not input.facts.user.kind in {"personal", "credential"}
+}
+
+# METADATA
+# title: A shared identity is no Primary Contact and no Administrator
+# labels: {rule: manage.shared_role}
+forbids contains reason.found(rego.metadata.rule(), {"role": change.role}) if {
+	some change in given
+	change.role in {"primary_contact", "administrator"}
+	not input.facts.target.kind == "personal"
 }
 
 # METADATA
 # title: This is outside the user's organization and scopes
 # labels: {rule: manage.out_of_reach}
-forbids contains reason.of(rego.metadata.rule()) if not in_reach
+forbids contains reason.of(rego.metadata.rule()) if {
+	permits != set()
+	here == set()
+	not for_itself
+}
 
-in_reach if concat(":", ["organization", input.facts.user.organization]) in input.facts.target.reach
-
-in_reach if covered
-
-covered if {
+# the roles whose power holds the target whole, not only a part of it
+covering contains power.role if {
 	some power in permits
 	power.scope in input.facts.target.reach
+}
+
+# METADATA
+# title: This is about the whole organization, and no role of the user is
+# labels: {rule: manage.wide}
+forbids contains reason.of(rego.metadata.rule()) if {
+	does.wide
+	covering == set()
 }
 
 # METADATA
@@ -198,7 +276,7 @@ forbids contains reason.of(rego.metadata.rule()) if {
 }
 
 outranked if {
-	some power in permits
+	some power in here
 	outranks(power.role, input.facts.target.role)
 }
 
@@ -208,11 +286,22 @@ outranked if {
 forbids contains reason.of(rego.metadata.rule()) if {
 	"primary_contact" in roles_touched
 	not of_operator
+	not handed_over
 }
 
 roles_touched contains change.role if some change in touched
 
 roles_touched contains input.facts.target.role if does.whole
+
+roles_touched contains "primary_contact" if does.appoints
+
+# where the organization says so, its Primary Contact makes its successor (R3)
+handed_over if {
+	does.appoints
+	input.facts.settings.primary_contacts_appoint == true
+	covering.primary_contact
+	not input.facts.target.role == "primary_contact"
+}
 
 # METADATA
 # title: Only the operator grants this product tool
@@ -255,7 +344,7 @@ forbids contains reason.found(rego.metadata.rule(), {"role": change.role}) if {
 # labels: {rule: manage.account_group}
 forbids contains reason.of(rego.metadata.rule()) if {
 	does.grouping
-	not covered
+	covering == set()
 }
 
 # METADATA
@@ -265,6 +354,7 @@ forbids contains reason.of(rego.metadata.rule()) if {
 	does.grouping
 	not input.facts.target.kind == "service_group"
 	not of_operator
+	not covering.sync
 }
 
 # METADATA

@@ -10,6 +10,7 @@ reach := {
 	"company:acme-south": ["company:acme-south", "organization:acme", "realm:customer"],
 	"organization:acme": ["organization:acme", "realm:customer"],
 	"realm:customer": ["realm:customer"],
+	"organization:carrier": ["organization:carrier", "realm:operator"],
 	"company:beta": ["company:beta", "organization:beta", "realm:customer"],
 }
 
@@ -21,30 +22,47 @@ restricted(scope) := over({"tool": "dynamic_network_manager", "restricted": true
 
 regular := over({"role": "regular"}, "account:a1")
 
-customer := {"id": "u1", "status": "active", "realm": "customer", "organization": "acme", "cpni": false, "tools": {}}
+customer := {
+	"id": "u1", "kind": "personal", "status": "active", "realm": "customer",
+	"organization": "acme", "role": "regular", "cpni": false, "tools": {},
+}
 
 held(scope, given) := [object.union(grant, {"scope": scope}) | some grant in given]
 
-primary := {"user": customer, "grants": held("organization:acme", [{"role": "primary_contact"}])}
+primary := {"user": object.union(customer, {"role": "primary_contact"}), "grants": held("organization:acme", [{"role": "primary_contact"}])}
 
 # an Administrator of one account, with one tool there
 local := {
-	"user": object.union(customer, {"tools": {"wan_analysis": 1}}),
+	"user": object.union(customer, {"role": "administrator", "tools": {"wan_analysis": 1}}),
 	"grants": held("account:a1", [{"role": "administrator"}, {"tool": "wan_analysis"}]),
 }
 
 # of the operator, but on the customer's account team
 team := {
-	"user": object.union(customer, {"realm": "operator"}),
+	"user": object.union(customer, {"role": "administrator", "realm": "operator"}),
 	"grants": held("company:acme-south", [{"role": "administrator"}]),
 }
 
 staff := {
-	"user": {"id": "o1", "status": "active", "realm": "operator", "organization": "carrier"},
+	"user": {
+		"id": "o1", "kind": "personal", "status": "active", "realm": "operator",
+		"organization": "carrier", "role": "operator",
+	},
 	"grants": held("realm:customer", [{"role": "operator"}]),
 }
 
-colleague := {"id": "u2", "realm": "customer", "role": "read_only", "reach": reach["organization:acme"], "grants": []}
+# a credential that acts by itself
+machine(role, scopes) := {
+	"user": {"id": "credential:k1", "kind": "credential", "status": "active", "realm": "operator", "cpni": false},
+	"grants": [{"role": role, "scope": scope} | some scope in scopes],
+}
+
+everywhere := ["realm:customer", "realm:operator"]
+
+colleague := {
+	"id": "u2", "kind": "personal", "realm": "customer", "role": "read_only",
+	"reach": reach["organization:acme"], "grants": [],
+}
 
 stranger := object.union(colleague, {"reach": reach["company:beta"]})
 
@@ -315,7 +333,7 @@ test_granting_needs_only_what_is_granted if {
 }
 
 test_a_new_role_counts_wherever_the_old_one_did if {
-	mixed := {"user": customer, "grants": array.concat(
+	mixed := {"user": local.user, "grants": array.concat(
 		held("account:a1", [{"role": "administrator"}]),
 		held("account:a2", [{"role": "desk"}]),
 	)}
@@ -374,7 +392,7 @@ test_other_organizations if {
 	refused(nowhere) == {"manage.out_of_reach"}
 }
 
-group := {"id": "g1", "kind": "service_group", "reach": reach["company:acme-south"]}
+group := {"id": "g1", "realm": "customer", "kind": "service_group", "reach": reach["company:acme-south"]}
 
 test_account_groups[action] if {
 	some action in ["account_group.create", "account_group.update", "account_group.delete"]
@@ -398,7 +416,7 @@ test_who_cannot_act_does_not_manage[name] if {
 		"without a status": {"request": json.remove(view, ["/facts/user/status"]), "rules": {"manage.inactive"}},
 		"unknown": {
 			"request": json.remove(view, ["/facts/user", "/facts/grants"]),
-			"rules": {"manage.unknown_subject", "manage.powerless", "manage.out_of_reach"},
+			"rules": {"manage.unknown_subject", "manage.powerless"},
 		},
 		"unknown action": {
 			"request": but(view, {"action": {"name": "member.explode"}}),
@@ -449,4 +467,271 @@ test_an_allow_says_by_which_powers if {
 	decided(ask(local, "member.account.grant", colleague, [regular])) == {"decision": true, "context": {"reasons": {
 		{"rule": "manage.role", "role": "administrator", "scope": "account:a1"},
 	}}}
+}
+
+test_for_oneself[action] if {
+	some action in ["self.view", "self.update"]
+	anybody := {"user": customer, "grants": []}
+	myself := but(colleague, {"id": "u1"})
+	every actor in [anybody, json.remove(anybody, ["/grants"]), but(anybody, {"user": {"kind": "group"}})] {
+		decided(ask(actor, action, myself, [])) == {"decision": true, "context": {"reasons": {{"rule": "manage.self"}}}}
+	}
+	nowhere := json.remove(ask(anybody, action, myself, []), ["/facts/target/reach"])
+	rules(decided(nowhere)) == {"manage.self"}
+	refused(ask(but(anybody, {"user": {"status": "suspended"}}), action, myself, [])) == {"manage.inactive"}
+}
+
+test_not_for_another[name] if {
+	update := ask(primary, "self.update", colleague, [])
+	others := {"manage.not_self", "manage.powerless"}
+	some name, case in {
+		"a colleague": {"request": update, "rules": others},
+		"the operator": {"request": ask(staff, "self.update", colleague, []), "rules": others},
+		"a key of the operator": {
+			"request": ask(machine("operator", everywhere), "self.update", colleague, []),
+			"rules": others,
+		},
+		"a shared identity": {
+			"request": but(update, {"facts": {"user": {"kind": "group"}}}),
+			"rules": (others | {"manage.shared_identity"}),
+		},
+		"nobody in particular": {"request": json.remove(update, ["/facts/target/id"]), "rules": others},
+		"for nobody in particular": {
+			"request": json.remove(update, ["/facts/target/id", "/facts/user/id"]),
+			"rules": others,
+		},
+	}
+
+	refused(case.request) == case.rules
+}
+
+test_what_is_for_oneself_is_nothing_else if {
+	refused(ask({"user": customer, "grants": []}, "member.update", but(colleague, {"id": "u1"}), [])) == {
+		"manage.own_access", "manage.powerless", "manage.outranked",
+	}
+}
+
+test_a_shared_identity_manages_nobody[name] if {
+	view := ask(primary, "member.view", colleague, [])
+	some name, request in {
+		"of kind group": but(view, {"facts": {"user": {"kind": "group"}}}),
+		"of no kind": json.remove(view, ["/facts/user/kind"]),
+		"of another kind": but(view, {"facts": {"user": {"kind": "robot"}}}),
+	}
+
+	refused(request) == {"manage.shared_identity"}
+}
+
+test_a_shared_identity_gets_no_role_that_manages[name] if {
+	some name, case in {
+		"administrator": {"role": "administrator", "kind": "group", "rules": {"manage.shared_role"}},
+		"primary contact": {"role": "primary_contact", "kind": "group", "rules": {"manage.shared_role"}},
+		"administrator, of no kind": {"role": "administrator", "kind": null, "rules": {"manage.shared_role"}},
+		"regular": {"role": "regular", "kind": "group", "rules": {"manage.role"}},
+		"administrator, of one person": {"role": "administrator", "kind": "personal", "rules": {"manage.role"}},
+	}
+
+	target := but(colleague, {"kind": case.kind})
+	request := ask(staff, "member.role.assign", target, [over({"role": case.role}, "organization:acme")])
+	rules(decided(request)) == case.rules
+	case.kind != null or rules(decided(json.remove(request, ["/facts/target/kind"]))) == case.rules
+}
+
+test_a_shared_identity_loses_the_role_it_should_not_have if {
+	shared := but(colleague, {"kind": "group", "role": "administrator", "grants": [over({"role": "administrator"}, "account:a1")]})
+	allowed(ask(primary, "member.delete", shared, []))
+	allowed(ask(primary, "member.role.assign", shared, [{"role": "regular"}]))
+}
+
+organization := {"id": "acme", "realm": "customer", "reach": reach["organization:acme"]}
+
+test_what_is_about_a_whole_organization[action] if {
+	some action in ["organization.view", "audit.view", "webhook.view", "webhook.update"]
+	every actor in [primary, staff, machine("operator", everywhere), machine("operator", ["organization:acme"])] {
+		allowed(ask(actor, action, organization, []))
+	}
+	every actor in [local, but(local, {"grants": held("company:acme-south", [{"role": "administrator"}])})] {
+		refused(ask(actor, action, organization, [])) == {"manage.wide"}
+	}
+	refused(json.remove(ask(primary, action, organization, []), ["/facts/target/reach"])) == {"manage.out_of_reach", "manage.wide"}
+}
+
+test_administrators_see_the_directory_they_work_in[action] if {
+	some action in ["member.check", "company.view", "account_group.view", "tool.view", "role.view"]
+	allowed(ask(local, action, organization, []))
+}
+
+test_only_the_operator[action] if {
+	some action in [
+		"organization.create", "organization.update", "tool.update", "role.update",
+		"service_token.view", "service_token.create", "service_token.revoke",
+	]
+	refused(ask(primary, action, organization, [])) == {"manage.powerless"}
+	refused(ask(machine("sync", everywhere), action, organization, [])) == {"manage.powerless"}
+	allowed(ask(staff, action, organization, []))
+	allowed(ask(machine("operator", everywhere), action, organization, []))
+}
+
+home := {
+	"id": "carrier", "kind": "personal", "role": "regular",
+	"realm": "operator", "reach": reach["organization:carrier"], "grants": [],
+}
+
+test_the_operators_own_organization_is_for_its_keys[action] if {
+	some action in ["member.view", "member.invite", "member.update", "member.delete", "organization.update", "service_token.create"]
+	"manage.out_of_reach" in refused(ask(staff, action, home, []))
+	"manage.out_of_reach" in refused(json.remove(ask(staff, action, home, []), ["/facts/target/realm"]))
+	allowed(ask(machine("operator", everywhere), action, home, []))
+	"manage.out_of_reach" in refused(ask(machine("operator", ["realm:customer"]), action, home, []))
+}
+
+test_more_elsewhere_is_no_more_here[name] if {
+	invite := ask(primary, "member.invite", colleague, [{"role": "read_only"}])
+	elsewhere := but(invite, {"facts": {"grants": held("organization:beta", [{"role": "primary_contact"}])}})
+	some name, case in {
+		"a regular user": {
+			"request": but(elsewhere, {"facts": {"user": {"role": "regular"}}}),
+			"rules": {"manage.out_of_reach", "manage.beyond"},
+		},
+		"a user of no role": {
+			"request": json.remove(elsewhere, ["/facts/user/role"]),
+			"rules": {"manage.out_of_reach", "manage.beyond"},
+		},
+		"an administrator": {
+			"request": but(elsewhere, {"facts": {
+				"user": {"role": "administrator"}, "changes": [{"role": "administrator"}],
+				"grants": array.concat(
+					held("organization:beta", [{"role": "primary_contact"}]),
+					held("account:a1", [{"role": "administrator"}]),
+				),
+			}}),
+			"rules": {"manage.beyond"},
+		},
+	}
+
+	refused(case.request) == case.rules
+}
+
+test_the_operator_elsewhere_is_none_here if {
+	bound := machine("operator", ["organization:beta"])
+	refused(ask(bound, "member.tool.grant", colleague, [restricted("account:a1")])) == {
+		"manage.out_of_reach", "manage.beyond", "manage.tool_restricted",
+	}
+	refused(ask(bound, "member.delete", colleague, [])) == {"manage.out_of_reach", "manage.outranked"}
+}
+
+company := {"id": "acme-south", "realm": "customer", "reach": reach["company:acme-south"]}
+
+does(role, scopes, action, target) := rules(decided(ask(machine(role, scopes), action, target, [])))
+
+test_sync_keeps_the_directory[action] if {
+	some action in ["company.view", "company.update", "company.delete", "account.update", "account.delete"]
+	does("sync", everywhere, action, company) == {"manage.machine"}
+	does("sync", ["organization:acme"], action, company) == {"manage.machine"}
+	does("sync", ["organization:beta"], action, company) == {"manage.out_of_reach"}
+	does("identity", everywhere, action, company) == {"manage.powerless"}
+	allowed(ask(staff, action, company, []))
+	action == "company.view" or refused(ask(primary, action, company, [])) == {"manage.powerless"}
+}
+
+test_sync_keeps_account_groups_of_every_kind[action] if {
+	some action in ["account_group.create", "account_group.update", "account_group.delete"]
+	foreign := but(group, {"kind": "emedia_configuration"})
+	does("sync", everywhere, action, foreign) == {"manage.machine"}
+	does("sync", ["organization:beta"], action, foreign) == {"manage.out_of_reach", "manage.account_group", "manage.operator_group"}
+}
+
+test_identity_reports if {
+	does("identity", everywhere, "member.mfa.report", colleague) == {"manage.machine"}
+	does("identity", ["organization:acme"], "credential.verify", colleague) == {"manage.machine"}
+	does("operator", everywhere, "member.mfa.report", colleague) == {"manage.powerless"}
+	does("identity", everywhere, "member.view", colleague) == {"manage.powerless"}
+	does("sync", everywhere, "member.view", colleague) == {"manage.powerless"}
+}
+
+test_no_user_is_a_machine[kind] if {
+	some kind in ["personal", "group"]
+	request := ask(machine("sync", everywhere), "company.update", company, [])
+	refused(but(request, {"facts": {"user": {"kind": kind}}})) & {"manage.powerless"} != set()
+	refused(json.remove(request, ["/facts/user/kind"])) == {"manage.powerless", "manage.shared_identity"}
+}
+
+test_nobody_makes_a_machine[role] if {
+	some role in ["sync", "identity"]
+	every actor in [primary, staff, machine("operator", everywhere)] {
+		"manage.wrong_realm" in refused(ask(actor, "member.role.assign", colleague, [{"role": role}]))
+		"manage.wrong_realm" in refused(ask(actor, "member.role.assign", home, [{"role": role}]))
+	}
+}
+
+successor := [over({"role": "primary_contact"}, "organization:acme")]
+
+hand_over(actor) := but(ask(actor, "member.transfer", colleague, successor), {"facts": {"settings": {"primary_contacts_appoint": true}}})
+
+test_handing_over[name] if {
+	some name, case in {
+		"by the Primary Contact": {"request": hand_over(primary), "rules": {"manage.role"}},
+		"by the operator, whatever is set": {"request": ask(staff, "member.transfer", colleague, successor), "rules": {"manage.role"}},
+		"without saying what": {
+			"request": ask(primary, "member.transfer", colleague, []),
+			"rules": {"manage.primary_contact"},
+		},
+		"where it is not set": {
+			"request": ask(primary, "member.transfer", colleague, successor),
+			"rules": {"manage.primary_contact"},
+		},
+		"where it is set to nothing": {
+			"request": but(hand_over(primary), {"facts": {"settings": {"primary_contacts_appoint": "yes"}}}),
+			"rules": {"manage.primary_contact"},
+		},
+		"by an administrator": {"request": hand_over(local), "rules": {"manage.primary_contact", "manage.beyond"}},
+		"by an administrator of the whole": {
+			"request": but(hand_over(local), {"facts": {
+				"grants": held("organization:acme", [{"role": "administrator"}]),
+				"settings": {"administrators_appoint": true},
+			}}),
+			"rules": {"manage.primary_contact"},
+		},
+		"by a Primary Contact of another organization": {
+			"request": but(hand_over(primary), {"facts": {"grants": held("organization:beta", [{"role": "primary_contact"}])}}),
+			"rules": {"manage.primary_contact", "manage.beyond"},
+		},
+		"to a shared identity": {
+			"request": but(hand_over(primary), {"facts": {"target": {"kind": "group"}}}),
+			"rules": {"manage.shared_role"},
+		},
+		"to a Primary Contact": {
+			"request": but(hand_over(primary), {"facts": {"target": {"role": "primary_contact"}}}),
+			"rules": {"manage.primary_contact"},
+		},
+		"to somebody without a role": {
+			"request": json.remove(hand_over(primary), ["/facts/target/role"]),
+			"rules": {"manage.outranked"},
+		},
+		"to oneself": {
+			"request": but(hand_over(primary), {"facts": {"target": {"id": "u1"}}}),
+			"rules": {"manage.own_access"},
+		},
+	}
+
+	rules(decided(case.request)) == case.rules
+}
+
+test_a_primary_contact_is_made_in_no_other_way[action] if {
+	some action in ["member.role.assign", "member.create", "member.invite", "invitation.update", "member.clone", "member.update"]
+	request := but(hand_over(primary), {"action": {"name": action}})
+	refused(request) == {"manage.primary_contact"}
+}
+
+test_a_pending_invitation_is_changed_as_a_whole if {
+	pending := but(colleague, {"role": "regular", "grants": [regular]})
+	allowed(ask(local, "invitation.update", pending, [regular]))
+	refused(ask(local, "invitation.update", pending, [{"role": "administrator"}])) == {"manage.beyond"}
+	wider := but(pending, {"grants": [over({"role": "regular"}, "account:a2")]})
+	refused(ask(local, "invitation.update", wider, [])) == {"manage.beyond"}
+}
+
+test_only_the_operator_purges if {
+	allowed(ask(staff, "member.purge", colleague, []))
+	refused(ask(primary, "member.purge", colleague, [])) == {"manage.powerless", "manage.outranked"}
 }

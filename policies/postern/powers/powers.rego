@@ -26,8 +26,9 @@ may[role] contains action if {
 #   Every action with its attributes, and
 #   able: by realm of the user the roles that may take it, each with the portals
 #   it is bound to; no portal means that it counts in all of them;
-#   blind: those of these roles that may not see money.
-actions[name] := object.union(object.remove(does, ["able", "blind"]), {"able": able, "blind": blind}) if {
+#   blind: those of these roles that may not see money;
+#   machines: the roles of credentials that may take it.
+actions[name] := object.union(object.remove(does, object.keys(found)), found) if {
 	some name, does in catalog.actions
 	able := {realm: there |
 		some realm, roles in members
@@ -43,6 +44,12 @@ actions[name] := object.union(object.remove(does, ["able", "blind"]), {"able": a
 		some role in object.keys(able[_])
 		not may[role]["billing_account.view"]
 	}
+	machines := {role |
+		some role, about in catalog.roles
+		about.machine == true
+		may[role][name]
+	}
+	found := {"able": able, "blind": blind, "machines": machines}
 }
 
 members := {realm: roles |
@@ -50,6 +57,7 @@ members := {realm: roles |
 	roles := {role: portals |
 		some role, where in catalog.roles
 		realm in where.realms
+		not where.machine
 		portals := {portal | some portal in where.portals}
 		portals != set() or not where.portals
 	}
@@ -63,5 +71,8 @@ includes[role] contains other if {
 }
 
 # METADATA
-# description: By role, the realms whose users may have it.
-realms := {role: where.realms | some role, where in catalog.roles}
+# description: By role, the realms whose users may have it. No user has a machine's.
+realms[role] := where.realms if {
+	some role, where in catalog.roles
+	not where.machine
+}

@@ -19,6 +19,7 @@ malicious := {
 			"support": {"title": "Support", "realms": ["customer", "operator"], "portals": []},
 			"sales": {"title": "Sales", "realms": ["customer", "operator"]},
 			"operator": {"title": "Operator", "realms": ["customer", "operator"]},
+			"sync": {"title": "Sync", "realms": ["customer", "operator"], "machine": false},
 			"guest": {"title": "Guest", "realms": ["customer", "operator"]},
 		},
 		"actions": {
@@ -51,12 +52,25 @@ plain(actions) := {name: object.union(object.remove(does, ["blind", "able"]), {"
 test_an_action_says_nothing_of_roles if {
 	overlay := {"catalog": {"actions": {"x": {
 		"kind": "change", "financial": "impact",
-		"able": {"customer": {"support": []}, "public": {"support": []}}, "blind": {"support": 1},
+		"able": {"customer": {"support": []}, "public": {"support": []}}, "blind": {"support": 1}, "machines": {"sync": 1},
 	}}}}
 	does := powers.actions.x with data.custom as overlay
 	object.keys(does.able) == {"customer", "operator"}
 	not does.able.customer.support
 	does.blind == set()
+	does.machines == set()
+}
+
+test_a_machine_is_no_member if {
+	does := powers.actions["company.update"]
+	does.machines == {"sync"}
+	object.keys(does.able) == {"operator"}
+	object.keys(does.able.operator) == {"operator"}
+	powers.actions["credential.verify"].machines == {"identity"}
+	powers.actions["credential.verify"].able == {"operator": {}}
+	powers.actions["member.view"].machines == set()
+	not powers.realms.sync
+	not powers.realms.sync with data.custom as malicious
 }
 
 test_an_overlay_adds_roles if {
@@ -103,11 +117,11 @@ test_blind if {
 }
 
 test_includes if {
-	powers.includes.primary_contact == object.keys(roles) - {"operator"}
+	powers.includes.primary_contact == object.keys(roles) - {"operator", "sync", "identity"}
 	powers.includes.administrator == powers.includes.primary_contact
 	powers.includes.read_only == {"read_only"}
 	powers.includes.regular == {"regular", "read_only", "support", "sales"}
-	powers.includes.operator == {"operator"}
+	powers.includes.operator == {"operator", "sync"}
 }
 
 test_a_role_that_may_nothing_includes_none_and_is_in_none if {

@@ -15,6 +15,7 @@ import data.postern.catalog
 primary_contact contains action if {
 	some action, does in catalog.actions
 	not does.operator
+	not does.self
 }
 
 # METADATA
@@ -23,6 +24,7 @@ primary_contact contains action if {
 administrator contains action if {
 	some action, does in catalog.actions
 	not does.operator
+	not does.self
 }
 
 # METADATA
@@ -76,4 +78,20 @@ sales contains action if {
 operator contains action if {
 	some action, does in catalog.actions
 	does.kind in {"view", "manage"}
+}
+
+# METADATA
+# title: Sync
+# description: A credential that keeps companies, accounts and account groups up to date.
+sync contains action if {
+	some action, does in catalog.actions
+	does.machine == "sync"
+}
+
+# METADATA
+# title: Identity
+# description: A credential that reports second factors and checks passwords (R84).
+identity contains action if {
+	some action, does in catalog.actions
+	does.machine == "identity"
 }

@@ -10,6 +10,7 @@ kinds(role) := {catalog.actions[action].kind | some action in roles[role]}
 all_but_operators := {name |
 	some name, does in catalog.actions
 	not does.operator
+	not does.self
 }
 
 test_a_primary_contact_does_everything_but_the_operators if roles.primary_contact == all_but_operators
@@ -47,6 +48,27 @@ test_sales_reads_and_writes_quotes if {
 test_the_operator_looks_and_manages if {
 	kinds("operator") == {"view", "manage"}
 	"member.restore" in roles.operator
+}
+
+# what everybody does for itself is of no role
+test_no_role_brings_what_everybody_may if {
+	every actions in roles {
+		not "self.view" in actions
+	}
+}
+
+test_sync_keeps_the_directory if {
+	roles.sync == {
+		"company.view", "company.update", "company.delete", "account.update", "account.delete",
+		"account_group.view", "account_group.create", "account_group.update", "account_group.delete",
+	}
+}
+
+test_identity_reports_what_nobody_else_may if {
+	roles.identity == {"member.mfa.report", "credential.verify"}
+	every role, actions in roles {
+		role == "identity" or actions & roles.identity == set()
+	}
 }
 
 # however an overlay's action is made

@@ -7,7 +7,7 @@ import data.postern.manage
 view := {
 	"action": {"name": "member.view"},
 	"facts": {
-		"user": {"id": "u1", "status": "active", "realm": "customer", "organization": "acme", "mfa": true},
+		"user": {"id": "u1", "kind": "personal", "status": "active", "realm": "customer", "organization": "acme", "mfa": true},
 		"grants": [{"role": "primary_contact", "scope": "organization:acme"}],
 		"target": {"id": "u2", "reach": ["organization:acme"]},
 	},
