@@ -10,7 +10,7 @@ import (
 
 // A work is one change or view on its way, within one transaction.
 type work struct {
-	*PAP
+	*Options
 	Reader
 	ctx   context.Context
 	call  Call
@@ -101,7 +101,7 @@ func look[T any](ctx context.Context, p *PAP, call Call, see func(*work) (T, err
 }
 
 func (p *PAP) begin(ctx context.Context, call Call, r Reader, tx Tx) (*work, error) {
-	w := &work{PAP: p, Reader: r, ctx: ctx, call: call, tx: tx, now: p.Now().UTC().Truncate(time.Millisecond), powers: map[string][]power{}}
+	w := &work{Options: &p.Options, Reader: r, ctx: ctx, call: call, tx: tx, now: p.Now().UTC().Truncate(time.Millisecond), powers: map[string][]power{}}
 	return w, w.identify()
 }
 
