@@ -1,6 +1,9 @@
 package pap
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // The mails there are: the Type of a message on the channel mail, and the name
 // of its templates.
@@ -31,4 +34,11 @@ type Mail struct {
 	Role         string `json:"role,omitempty"`         // as the organization calls it
 	From         string `json:"from,omitempty"`         // name that the mail is from; default: the configured one
 	PortalURL    string `json:"portal_url,omitempty"`   // one of the configured ones; default: the first
+}
+
+// LinkURL is where a link leads: a page of the portal, with the link in the
+// fragment, which no proxy, log or Referer sees (C6).
+func LinkURL(portal string, purpose Purpose, link string) string {
+	path := map[Purpose]string{ForInvitation: "/invitation", ForPasswordReset: "/password-reset", ForEmailChange: "/email-change"}[purpose]
+	return strings.TrimRight(portal, "/") + path + "#token=" + link
 }

@@ -1,0 +1,58 @@
+package mail
+
+import (
+	"errors"
+	"fmt"
+	"net/textproto"
+
+	"github.com/postern-authz/postern/internal/outbox"
+)
+
+// ours is what a server says before it knows the mail: it is about us, so the
+// mail waits until somebody has mended it.
+func ours(step string, reason outbox.Reason, err error) error {
+	if code := codeOf(err); code != 0 {
+		return &outbox.Delay{Reason: reason, Err: fmt.Errorf("the mail server answers %s with %d", step, code)}
+	}
+	if reason == ReasonAuth {
+		return &outbox.Delay{Reason: reason, Err: errors.New("the mail server and we have no way to sign in in common, or it broke off")}
+	}
+	return &outbox.Delay{Reason: ReasonLost}
+}
+
+// refusal is what a server says of the mail. Its words are left out, for they
+// often hold the address.
+func refusal(step string, err error) error {
+	code := codeOf(err)
+	switch {
+	case code == 0:
+		return &outbox.Delay{Reason: ReasonLost}
+	case code == 530, code == 534, code == 535, code == 538: // RFC 4954
+		return &outbox.Delay{Reason: ReasonAuth, Err: fmt.Errorf("the mail server answers %s with %d", step, code)}
+	case code < 500:
+		return &outbox.Delay{Reason: ReasonDeferred, Err: fmt.Errorf("the mail server answers %s with %d", step, code)}
+	}
+	return &outbox.Undeliverable{Reason: class(step, code)}
+}
+
+func class(step string, code int) outbox.Reason {
+	switch {
+	case step == "MAIL":
+		return ReasonSender
+	case code == 552 && step == "RCPT":
+		return ReasonMailboxFull
+	case step != "RCPT":
+		return ReasonContent
+	case code == 550, code == 551, code == 553:
+		return ReasonMailbox
+	}
+	return ReasonRecipient
+}
+
+// codeOf is the server's answer, or 0 if there was none.
+func codeOf(err error) int {
+	if answer := new(textproto.Error); errors.As(err, &answer) {
+		return answer.Code
+	}
+	return 0
+}
