@@ -1,8 +1,6 @@
 package decisionapi
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -10,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/httpserver"
 )
 
 // wellKnown is put between the host and the path of the identifier (AuthZEN
@@ -42,20 +41,12 @@ func newMetadata(identifier string) (metadata, error) {
 	case strings.HasSuffix(identifier, "/"):
 		return metadata{}, fmt.Errorf("the public URL %q ends in a slash: leave it out", identifier)
 	}
-	body, err := encode(struct {
+	body, err := httpserver.Encode(struct {
 		Identifier  string `json:"policy_decision_point"`
 		Evaluation  string `json:"access_evaluation_endpoint"`
 		Evaluations string `json:"access_evaluations_endpoint"`
 	}{identifier, identifier + pathEvaluation, identifier + pathEvaluations})
 	return metadata{wellKnown + u.EscapedPath(), body}, err
-}
-
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // serve answers at the one path that belongs to the identifier. Elsewhere the

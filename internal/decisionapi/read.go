@@ -3,12 +3,11 @@ package decisionapi
 import (
 	"encoding/json"
 	"fmt"
-	"mime"
-	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/httpserver"
 	"github.com/postern-authz/postern/internal/ijson"
 	"github.com/postern-authz/postern/internal/pdp"
 )
@@ -44,12 +43,7 @@ func decode(raw []byte, limits ijson.Limits) (object, error) {
 
 // checkMediaType takes application/json in UTF-8 and nothing else (ruling A1).
 func checkMediaType(sent string) error {
-	if sent == fiber.MIMEApplicationJSON {
-		return nil
-	}
-	media, params, err := mime.ParseMediaType(sent)
-	charset, set := params["charset"]
-	if err != nil || media != fiber.MIMEApplicationJSON || set && !strings.EqualFold(charset, "utf-8") {
+	if !httpserver.IsMedia(sent, fiber.MIMEApplicationJSON) {
 		return invalidf("the Content-Type is not application/json: send it, and the body in UTF-8")
 	}
 	return nil
