@@ -181,6 +181,7 @@ func refusalOf(v authz.Verdict) *Refusal {
 		{"manage.operator_group", "operator-only", "only the operator manages account groups of this kind"},
 		{"manage.cpni", "cpni-not-held", "only who holds the authorization for customer proprietary network information passes it on"},
 		{"manage.wrong_realm", "role-not-assignable", "this role is not for members of this organization"},
+		{"manage.role_unsaid", "not-permitted", "the request says not which role is given"},
 		{"manage.outranked", "rank", "the member's role is not below the actor's own"},
 		{"manage.beyond", "scope-exceeded", "this is more than the actor holds itself: a role below its own, inside its own accounts and tools, and no longer than it has them"},
 		{"manage.account_group", "scope-exceeded", "the account group reaches beyond the actor's own accounts"},

@@ -32,7 +32,7 @@ test_attributes_are_known if {
 		object.get(action, "financial", "impact") in {"information", "impact"}
 		object.keys(action) - {
 			"section", "kind", "financial", "cpni", "operator", "tool",
-			"whole", "takes", "grouping", "wide", "appoints", "self", "machine",
+			"whole", "takes", "grouping", "wide", "assigns", "appoints", "self", "machine",
 		} == set()
 	}
 }
@@ -83,6 +83,7 @@ test_what_else_is_special if {
 	with_attribute("tool") == {"tool.open", "tool.data.view", "tool.data.download", "tool.configure"}
 	with_attribute("grouping") == {"account_group.create", "account_group.update", "account_group.delete"}
 	with_attribute("wide") == {"organization.view", "audit.view", "webhook.view", "webhook.update"}
+	with_attribute("assigns") == {"member.create", "member.invite", "member.clone", "member.role.assign"}
 	with_attribute("appoints") == {"member.transfer"}
 	with_attribute("self") == {"self.view", "self.update"}
 }

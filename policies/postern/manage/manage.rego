@@ -222,7 +222,6 @@ forbids contains reason.of(rego.metadata.rule()) if {
 # description: Whoever reads a distribution list could be it (R37).
 forbids contains reason.of(rego.metadata.rule()) if {
 	input.facts.user
-	does
 	not for_itself
 	not input.facts.user.kind in {"personal", "credential"}
 }
@@ -265,6 +264,15 @@ forbids contains reason.of(rego.metadata.rule()) if {
 forbids contains reason.found(rego.metadata.rule(), {"change": change}) if {
 	some change in touched
 	not governs(change)
+}
+
+# METADATA
+# title: It is not said which role is given
+# labels: {rule: manage.role_unsaid}
+# description: A role that nobody names is one that nobody compares.
+forbids contains reason.of(rego.metadata.rule()) if {
+	does.assigns
+	{change | some change in input.facts.changes; kinds(change) == {"role"}} == set()
 }
 
 # METADATA

@@ -125,7 +125,7 @@ test_giving[name] if {
 		"anybody may take the authorization away": {"actor": primary, "change": {"cpni": false}},
 	}
 
-	allowed(ask(case.actor, "member.create", colleague, [case.change]))
+	allowed(ask(case.actor, "member.account.grant", colleague, [case.change]))
 }
 
 test_not_giving[name] if {
@@ -241,7 +241,7 @@ test_not_giving[name] if {
 		},
 	}
 
-	refused(ask(case.actor, "member.create", colleague, [case.change])) == case.rules
+	refused(ask(case.actor, "member.account.grant", colleague, [case.change])) == case.rules
 }
 
 test_an_administrator_appoints_administrators_where_that_is_set if {
@@ -297,7 +297,7 @@ test_taking_away[name] if {
 }
 
 # one that takes away, one that gives, one about somebody who is no member yet
-whole := {"member.delete", "member.clone", "invitation.resend"}
+whole := {"member.delete", "member.update", "invitation.resend"}
 
 test_the_whole_member_needs_all_of_it[action] if {
 	some action in whole
@@ -447,13 +447,13 @@ test_a_role_for_a_portal_is_given_from_any if {
 
 test_an_overlay_forbids if {
 	overlay := {"management": {"forbids": {{"rule": "custom.freeze", "text": "No invitations today"}}}}
-	decision := manage.decision with input as ask(primary, "member.invite", colleague, []) with data.custom as overlay
+	decision := manage.decision with input as ask(primary, "member.invite", colleague, [regular]) with data.custom as overlay
 	decision == {"decision": false, "context": {"reasons": {{"rule": "custom.freeze", "text": "No invitations today"}}}}
 }
 
 test_a_mistaken_overlay_forbids if {
 	overlay := {"management": {"forbids": true}}
-	decision := manage.decision with input as ask(primary, "member.invite", colleague, []) with data.custom as overlay
+	decision := manage.decision with input as ask(primary, "member.invite", colleague, [regular]) with data.custom as overlay
 	rules(decision) == {"manage.custom.forbid"}
 }
 
@@ -578,7 +578,7 @@ home := {
 }
 
 test_the_operators_own_organization_is_for_its_keys[action] if {
-	some action in ["member.view", "member.invite", "member.update", "member.delete", "organization.update", "service_token.create"]
+	some action in ["member.view", "member.check", "member.update", "member.delete", "organization.update", "service_token.create"]
 	"manage.out_of_reach" in refused(ask(staff, action, home, []))
 	"manage.out_of_reach" in refused(json.remove(ask(staff, action, home, []), ["/facts/target/realm"]))
 	allowed(ask(machine("operator", everywhere), action, home, []))
@@ -734,4 +734,12 @@ test_a_pending_invitation_is_changed_as_a_whole if {
 test_only_the_operator_purges if {
 	allowed(ask(staff, "member.purge", colleague, []))
 	refused(ask(primary, "member.purge", colleague, [])) == {"manage.powerless", "manage.outranked"}
+}
+
+test_a_role_that_is_given_is_named[action] if {
+	some action in ["member.create", "member.invite", "member.clone", "member.role.assign"]
+	allowed(ask(primary, action, colleague, [{"role": "regular"}]))
+	refused(ask(primary, action, colleague, [])) == {"manage.role_unsaid"}
+	refused(ask(primary, action, colleague, [tool("wan_analysis", "account:a1"), {"cpni": false}])) == {"manage.role_unsaid"}
+	refused(json.remove(ask(staff, action, colleague, []), ["/facts/changes"])) == {"manage.role_unsaid"}
 }
