@@ -77,9 +77,8 @@ func NewAuthenticator(o AuthOptions) (*Authenticator, error) {
 	case o.Mode == ModeKey && o.Keys == nil:
 		return nil, errors.New("callers are authenticated by app keys, but there is nothing to find keys in")
 	}
-	a := &Authenticator{mode: o.Mode, now: o.Now, failures: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "postern_auth_failures_total", Help: "Callers that were not let in, by reason.",
-	}, []string{"reason"})}
+	a := &Authenticator{mode: o.Mode, now: o.Now, failures: keyring.Failures(o.Listener, o.Metrics, keyring.Malformed, keyring.Unknown,
+		keyring.Wrong, keyring.Expired, keyring.Revoked, authMissing, authCertificate, authUnavailable)}
 	if a.now == nil {
 		a.now = time.Now
 	}
@@ -88,12 +87,6 @@ func NewAuthenticator(o AuthOptions) (*Authenticator, error) {
 		find = o.Keys.AppKey
 	}
 	a.keys = keyring.NewRing(secret.AppKey, find, a.now, or(o.MaxStaleness, 5*time.Second))
-	for _, reason := range []string{authMissing, authMalformed, authUnknown, authWrong, authExpired, authRevoked, authCertificate, authUnavailable} {
-		a.failures.WithLabelValues(reason)
-	}
-	if o.Metrics != nil {
-		prometheus.WrapRegistererWith(prometheus.Labels{"listener": o.Listener}, o.Metrics).MustRegister(a.failures)
-	}
 	return a, nil
 }
 
