@@ -28,7 +28,7 @@ var imports = map[string][]string{
 	"internal/decisionlog":     {"internal/authz"},
 	"internal/pdp":             {"internal/authz", "internal/policy", "internal/decisionlog"},
 	"internal/directory":       {"internal/authz", "internal/ijson"},
-	"internal/store":           {"internal/authz", "internal/directory"},
+	"internal/store":           {"internal/authz", "internal/directory", "internal/pap"},
 	"internal/store/storetest": {"internal/authz", "internal/directory", "internal/pap", "internal/store"},
 	"internal/secret":          {},
 	"internal/keyring":         {"internal/authz", "internal/secret"},

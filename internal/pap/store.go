@@ -62,13 +62,17 @@ type Reader interface {
 	// UsernameTaken says whether a username is or was anybody's, temporary
 	// ones included (R33, R78).
 	UsernameTaken(username string) (bool, error)
+	// UsernameOf is the user (usr_…) that a username is or was of, who may have
+	// it again; "" for a temporary one.
+	UsernameOf(username string) (string, error)
 
 	// Invitation reads one of the organization; an empty organization means any.
 	Invitation(organization, id string) (Invitation, error)
 	Invitations(q InvitationQuery) ([]Invitation, error)
-	// OpenInvitations counts those pending, and how many mails went to an
-	// address, how many invitations an actor and an organization made since.
-	OpenInvitations(organization string) (int, error)
+	// OpenInvitations counts those pending that have not expired by now.
+	OpenInvitations(organization string, now time.Time) (int, error)
+	// Sent counts the mails that were to go to an address, and the invitations
+	// that an actor and an organization made, since then.
 	Sent(since time.Time, emailKey, inviter, organization string) (Counts, error)
 
 	Credential(user string) (Credential, error)

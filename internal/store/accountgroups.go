@@ -37,7 +37,7 @@ func (t *tx) writeAccountGroups() error {
 		if unknown {
 			return fmt.Errorf("account group %s: %w", g.ID, missing("organization", g.Organization))
 		}
-		changed.add(g.ID, g.Organization, g.Kind, g.Name)
+		changed.add(g.ID, g.Organization, g.Kind, g.Name, int64(t.revision))
 		t.change(document, authz.KindAccountGroup, g.ID)
 		return nil
 	})
@@ -45,9 +45,10 @@ func (t *tx) writeAccountGroups() error {
 		return err
 	}
 	err = t.exec(`
-		INSERT INTO account_groups (id, organization_id, kind, name)
-		SELECT value->>0, value->>1, value->>2, value->>3 FROM {rows} WHERE TRUE
-		ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, kind = excluded.kind, name = excluded.name`, &changed)
+		INSERT INTO account_groups (id, organization_id, kind, name, changed_revision)
+		SELECT value->>0, value->>1, value->>2, value->>3, CAST(value->>4 AS BIGINT) FROM {rows} WHERE TRUE
+		ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, kind = excluded.kind, name = excluded.name,
+			changed_revision = excluded.changed_revision`, &changed)
 	if err != nil {
 		return err
 	}
@@ -93,6 +94,9 @@ func (t *tx) writeAccountGroupMembers(records []directory.AccountGroup) error {
 	if err != nil {
 		return err
 	}
+	if err := t.touchAccountGroups(&out, 0); err != nil {
+		return err
+	}
 	return t.addAccountGroupMembers(records, wanted)
 }
 
@@ -126,7 +130,18 @@ func (t *tx) addAccountGroupMembers(records []directory.AccountGroup, wanted map
 	if err != nil {
 		return err
 	}
-	return t.exec(`
+	err = t.exec(`
 		INSERT INTO account_group_members (organization_id, account_group_id, account_id)
 		SELECT value->>0, value->>1, value->>2 FROM {rows}`, &in)
+	if err != nil {
+		return err
+	}
+	return t.touchAccountGroups(&in, 1)
+}
+
+// touchAccountGroups says of account groups, whose ids are in a column of the
+// rows, that their lists changed.
+func (t *tx) touchAccountGroups(rows *rowset, column int) error {
+	return t.exec(fmt.Sprintf(`
+		UPDATE account_groups SET changed_revision = %d WHERE id IN (SELECT value->>%d FROM {rows})`, t.revision, column), rows)
 }

@@ -13,7 +13,8 @@ import (
 // A dialect is where the two engines differ. Everything else is one SQL: the
 // statements of this package number their parameters $1, $2, … and read the
 // rows they are given from {rows}, which is parameter $1: a JSON array whose
-// elements, themselves arrays, are the column "value".
+// elements, themselves arrays, are the column "value". {json} after a column
+// of text says that it is JSON; {skip locked} leaves out what another claims.
 type dialect struct {
 	name       string
 	goose      goose.Dialect

@@ -112,7 +112,7 @@ const granted = `
 
 // grant puts records of one kind.
 func (t *tx) grant(table grantTable, records []directory.GrantRecord) error {
-	var changed rowset
+	var changed, touched rowset
 	err := t.each(table.find, grantRows(records), func(row *sql.Rows) error {
 		var n int
 		var membership, user, company string
@@ -126,6 +126,7 @@ func (t *tx) grant(table grantTable, records []directory.GrantRecord) error {
 		}
 		if change {
 			changed.add(membership, optional(company), thing(g), g.Account, g.AllAccounts, milliseconds(g.Expires), g.GrantedBy, t.now)
+			touched.add(membership)
 			t.change(document && user != "", authz.KindUser, user)
 		}
 		return nil
@@ -133,7 +134,10 @@ func (t *tx) grant(table grantTable, records []directory.GrantRecord) error {
 	if err != nil {
 		return err
 	}
-	return t.exec(table.write, &changed)
+	if err := t.exec(table.write, &changed); err != nil {
+		return err
+	}
+	return t.touch(&touched)
 }
 
 // grantable says what the grant refers to and the directory does not have.
@@ -174,12 +178,18 @@ func (t *tx) revoke(table grantTable, records []directory.GrantRecord) error {
 	if err != nil {
 		return err
 	}
-	return t.each(table.delete, &rows, func(row *sql.Rows) error {
+	var touched rowset
+	err = t.each(table.delete, &rows, func(row *sql.Rows) error {
 		var membership string
 		if err := scan(row, &membership); err != nil {
 			return err
 		}
+		touched.add(membership)
 		t.change(users[membership] != "", authz.KindUser, users[membership])
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return t.touch(&touched)
 }

@@ -36,7 +36,7 @@ type foundMembership struct {
 	user                      string // the id of the user of that name
 	byID, byLogin             string // ids
 	// Of the membership that is meant, if there is one:
-	organization, oldUser, loginKey, state string
+	organization, oldUser, loginKey, state, affiliation string
 
 	changed, document bool
 }
@@ -55,7 +55,7 @@ func (t *tx) writeMembershipRecords(records []directory.Membership) error {
 		}
 		return nil
 	}
-	var changed rowset
+	var changed, temporary, opened rowset
 	seats := map[string]int{}
 	for _, f := range found {
 		m := records[f.n]
@@ -64,28 +64,54 @@ func (t *tx) writeMembershipRecords(records []directory.Membership) error {
 		}
 		if f.changed {
 			changed.add(t.membershipRow(m, f)...)
-			t.changeMembership(m, f)
-			seats[m.Organization] += seat(m.State) - seat(f.state)
+			t.changeMembership(f)
+			switch {
+			case m.State == stateInvited:
+				temporary.add(authz.LoginKey(m.User).ID)
+			case f.state == stateInvited:
+				opened.add(m.ID)
+			}
+			seats[m.Organization] += seat(m.State, m.Affiliation) - seat(f.state, f.affiliation)
 		}
 	}
 	if err := t.exec(insertMemberships, &changed); err != nil {
 		return err
 	}
+	if err := t.exec(`INSERT INTO usernames (username_key) SELECT value->>0 FROM {rows} WHERE TRUE ON CONFLICT DO NOTHING`, &temporary); err != nil {
+		return err
+	}
+	if err := t.supersede(&opened); err != nil {
+		return err
+	}
 	return t.takeSeats(seats)
+}
+
+// supersede ends the invitations of memberships that came to somebody otherwise.
+func (t *tx) supersede(memberships *rowset) error {
+	return t.exec(fmt.Sprintf(`
+		UPDATE invitations SET state = 'superseded', changed_revision = %d
+		WHERE state = 'pending' AND membership_id IN (SELECT value->>0 FROM {rows})`, t.revision), memberships)
 }
 
 const insertMemberships = `
 	INSERT INTO memberships (id, organization_id, organization_kind, user_id, login_key, temporary_username, temporary_username_key,
-		email, affiliation, state, role_id, role_partner_only, role_operator_only, role_assigned_by, cpni_authorized, created_at)
+		email, affiliation, state, role_id, role_partner_only, role_operator_only, role_assigned_by, cpni_authorized, created_at,
+		activated_at, suspended_at, removed_at, changed_revision)
 	SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6,
 		value->>7, value->>8, value->>9, value->>10, CAST(value->>11 AS BOOLEAN), CAST(value->>12 AS BOOLEAN),
-		value->>13, CAST(value->>14 AS BOOLEAN), CAST(value->>15 AS BIGINT) FROM {rows} WHERE TRUE
+		value->>13, CAST(value->>14 AS BOOLEAN), CAST(value->>15 AS BIGINT),
+		CAST(value->>16 AS BIGINT), CAST(value->>17 AS BIGINT), CAST(value->>18 AS BIGINT), CAST(value->>19 AS BIGINT) FROM {rows} WHERE TRUE
 	ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, login_key = excluded.login_key,
 		temporary_username = COALESCE(excluded.temporary_username, memberships.temporary_username),
 		temporary_username_key = COALESCE(excluded.temporary_username_key, memberships.temporary_username_key),
 		email = excluded.email, affiliation = excluded.affiliation, state = excluded.state, role_id = excluded.role_id,
 		role_partner_only = excluded.role_partner_only, role_operator_only = excluded.role_operator_only,
-		role_assigned_by = excluded.role_assigned_by, cpni_authorized = excluded.cpni_authorized`
+		role_assigned_by = excluded.role_assigned_by, cpni_authorized = excluded.cpni_authorized,
+		profile = CASE WHEN excluded.user_id IS NULL THEN memberships.profile ELSE '{}' END,
+		activated_at = COALESCE(memberships.activated_at, excluded.activated_at),
+		suspended_at = CASE WHEN excluded.state = 'suspended' THEN COALESCE(memberships.suspended_at, excluded.suspended_at) END,
+		removed_at = CASE WHEN excluded.state = 'removed' THEN COALESCE(memberships.removed_at, excluded.removed_at) END,
+		changed_revision = excluded.changed_revision`
 
 // findMemberships looks up what the records name, and says whether one of them
 // gives a membership to another login.
@@ -98,7 +124,7 @@ func (t *tx) findMemberships(records []directory.Membership) (found []foundMembe
 	const find = `
 		SELECT r.n, COALESCE(o.kind, ''), COALESCE(ro.id, ''), COALESCE(ro.partner_only, FALSE), COALESCE(ro.operator_only, FALSE),
 			COALESCE(u.id, ''), COALESCE(i.id, ''), COALESCE(k.id, ''),
-			COALESCE(m.organization_id, ''), COALESCE(m.user_id, ''), COALESCE(m.login_key, ''), COALESCE(m.state, ''),
+			COALESCE(m.organization_id, ''), COALESCE(m.user_id, ''), COALESCE(m.login_key, ''), COALESCE(m.state, ''), COALESCE(m.affiliation, ''),
 			(m.login_key, m.email, m.affiliation, m.state, m.role_id, m.role_assigned_by, m.cpni_authorized)
 				IS DISTINCT FROM (r.login, r.email, r.affiliation, r.state, r.role, r.assigned_by, r.cpni)
 				OR m.user_id IS NULL AND m.temporary_username IS DISTINCT FROM r.username,
@@ -117,7 +143,7 @@ func (t *tx) findMemberships(records []directory.Membership) (found []foundMembe
 	err = t.each(find, &rows, func(row *sql.Rows) error {
 		var f foundMembership
 		err := scan(row, &f.n, &f.organizationKind, &f.role, &f.partnerOnly, &f.operatorOnly, &f.user, &f.byID, &f.byLogin,
-			&f.organization, &f.oldUser, &f.loginKey, &f.state, &f.changed, &f.document)
+			&f.organization, &f.oldUser, &f.loginKey, &f.state, &f.affiliation, &f.changed, &f.document)
 		if err != nil {
 			return err
 		}
@@ -161,12 +187,22 @@ func (t *tx) membershipRow(m directory.Membership, f foundMembership) []any {
 	return []any{
 		m.ID, m.Organization, f.organizationKind, optional(f.user), login, temporary, temporaryKey, optional(m.Email),
 		m.Affiliation, m.State, m.Role, f.partnerOnly, f.operatorOnly, m.AssignedBy, m.CPNI, t.now,
+		t.nowIf(m.State == directory.StateActive), t.nowIf(m.State == directory.StateSuspended), t.nowIf(m.State == directory.StateRemoved),
+		int64(t.revision),
 	}
+}
+
+// nowIf is the time of the transaction, or NULL.
+func (t *tx) nowIf(it bool) any {
+	if it {
+		return t.now
+	}
+	return nil
 }
 
 // changeMembership marks the user whose document says who it is there, and the
 // one whose document said so before. An invitation is nobody's yet.
-func (t *tx) changeMembership(m directory.Membership, f foundMembership) {
+func (t *tx) changeMembership(f foundMembership) {
 	t.changed = true
 	for _, user := range []string{f.user, f.oldUser} {
 		if user != "" && f.document {
@@ -175,9 +211,12 @@ func (t *tx) changeMembership(m directory.Membership, f foundMembership) {
 	}
 }
 
-// seat is how many seats a membership of that state takes. An invitation
-// reserves one; a removed member gives it back.
-func seat(state string) int {
+// seat is how many seats a membership takes: an invitation reserves one, a
+// removed member gives it back, and the operator's account team needs none (R7).
+func seat(state, affiliation string) int {
+	if affiliation == directory.AffiliationAccountTeam {
+		return 0
+	}
 	switch state {
 	case stateInvited, "active", "suspended":
 		return 1
@@ -197,4 +236,12 @@ func (t *tx) takeSeats(seats map[string]int) error {
 		UPDATE organizations SET seats_used = seats_used + r.n
 		FROM (SELECT value->>0 AS id, CAST(value->>1 AS BIGINT) AS n FROM {rows}) r
 		WHERE organizations.id = r.id`, &rows)
+}
+
+// touch says of memberships, a row each, that something about them changed.
+func (t *tx) touch(memberships *rowset) error {
+	return t.exec(fmt.Sprintf(`
+		UPDATE memberships SET changed_revision = %d
+		FROM (SELECT DISTINCT value->>0 AS id FROM {rows}) r
+		WHERE memberships.id = r.id AND memberships.changed_revision <> %d`, t.revision, t.revision), memberships)
 }

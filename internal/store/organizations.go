@@ -55,7 +55,7 @@ func (t *tx) writeOrganizations() error {
 		if kind != "" && kind != o.Kind {
 			return fmt.Errorf("organization %s is of kind %s and stays so: %w", o.ID, kind, authz.ErrConflict)
 		}
-		changed.add(o.ID, o.Kind, o.Name, seats(o), string(o.Settings), t.now)
+		changed.add(o.ID, o.Kind, o.Name, seats(o), string(o.Settings), t.now, int64(t.revision))
 		t.change(kind == "", authz.KindOrganization, o.ID)
 		return nil
 	})
@@ -63,9 +63,11 @@ func (t *tx) writeOrganizations() error {
 		return err
 	}
 	return t.exec(`
-		INSERT INTO organizations (id, kind, name, seat_limit, settings, created_at)
-		SELECT value->>0, value->>1, value->>2, CAST(value->>3 AS BIGINT), value->>4, CAST(value->>5 AS BIGINT) FROM {rows} WHERE TRUE
-		ON CONFLICT (id) DO UPDATE SET name = excluded.name, seat_limit = excluded.seat_limit, settings = excluded.settings`, &changed)
+		INSERT INTO organizations (id, kind, name, seat_limit, settings, created_at, changed_revision)
+		SELECT value->>0, value->>1, value->>2, CAST(value->>3 AS BIGINT), value->>4, CAST(value->>5 AS BIGINT), CAST(value->>6 AS BIGINT)
+		FROM {rows} WHERE TRUE
+		ON CONFLICT (id) DO UPDATE SET name = excluded.name, seat_limit = excluded.seat_limit, settings = excluded.settings,
+			changed_revision = excluded.changed_revision`, &changed)
 }
 
 func seats(o directory.Organization) any {

@@ -24,7 +24,7 @@ func postgresDialect() dialect {
 		name:        "PostgreSQL",
 		goose:       goose.DialectPostgres,
 		migrations:  "postgres",
-		rewrite:     strings.NewReplacer("{rows}", "json_array_elements(CAST($1 AS JSON))"),
+		rewrite:     strings.NewReplacer("{rows}", "json_array_elements(CAST($1 AS JSON))", "{json}", "::json", "{skip locked}", "FOR UPDATE OF o SKIP LOCKED"),
 		snapshot:    sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
 		hasTable:    "SELECT to_regclass(CAST($1 AS TEXT)) IS NOT NULL",
 		unhurried:   "SET LOCAL statement_timeout = 0",

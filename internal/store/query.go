@@ -13,6 +13,17 @@ type queryer struct {
 	dialect dialect
 }
 
+// unhurried frees the transaction of the limit for one statement.
+func (q queryer) unhurried() error {
+	if q.dialect.unhurried == "" {
+		return nil
+	}
+	if _, err := q.tx.ExecContext(q.ctx, q.dialect.unhurried); err != nil {
+		return fmt.Errorf("begin: %w", q.dialect.classify(err))
+	}
+	return nil
+}
+
 // exec runs a statement over the rows, and none if there are none.
 func (q queryer) exec(query string, rows *rowset) error {
 	if rows.rows == 0 {

@@ -17,9 +17,8 @@ import (
 func (s *Store) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, authz.Revision, error) {
 	var revision authz.Revision
 	documents := make([]authz.Document, len(keys))
-	err := s.snapshot(ctx, func(q queryer) error {
-		err := q.all("SELECT revision FROM directory", func(row *sql.Rows) error { return scan(row, &revision) })
-		if err != nil {
+	err := s.snapshot(ctx, func(q queryer) (err error) {
+		if revision, err = readRevision(q); err != nil {
 			return err
 		}
 		return readDocuments(q, keys, documents)
@@ -28,6 +27,11 @@ func (s *Store) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, a
 		return nil, 0, fmt.Errorf("read %d documents: %w", len(keys), err)
 	}
 	return documents, revision, nil
+}
+
+func readRevision(q queryer) (revision authz.Revision, err error) {
+	err = q.all("SELECT revision FROM directory", func(row *sql.Rows) error { return scan(row, &revision) })
+	return revision, err
 }
 
 func readDocuments(q queryer, keys []authz.Key, documents []authz.Document) error {

@@ -21,7 +21,7 @@ func sqliteDialect() dialect {
 		name:        "SQLite",
 		goose:       goose.DialectSQLite3,
 		migrations:  "sqlite",
-		rewrite:     strings.NewReplacer("$", "?", "{rows}", "json_each(?1)"),
+		rewrite:     strings.NewReplacer("$", "?", "{rows}", "json_each(?1)", "{json}", "", "{skip locked}", ""),
 		snapshot:    sql.TxOptions{ReadOnly: true},
 		hasTable:    "SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = $1",
 		migrates:    true,

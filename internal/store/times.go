@@ -17,3 +17,20 @@ func instant(ms *int64) time.Time {
 	}
 	return time.UnixMilli(*ms).UTC()
 }
+
+// moment is instant as a pointer: nil for NULL.
+func moment(ms *int64) *time.Time {
+	if ms == nil {
+		return nil
+	}
+	t := instant(ms)
+	return &t
+}
+
+// when is milliseconds of a time that may be missing.
+func when(t *time.Time) any {
+	if t == nil {
+		return nil
+	}
+	return milliseconds(*t)
+}

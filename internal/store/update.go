@@ -17,6 +17,16 @@ import (
 // When the commit fails with authz.ErrUnavailable its outcome is unknown; as
 // putting a record again changes nothing, the whole Update may be repeated.
 func (s *Store) Update(ctx context.Context, fn func(directory.Tx) error) (authz.Revision, error) {
+	return s.write(ctx, func(t *tx) error {
+		if err := t.unhurried(); err != nil {
+			return err
+		}
+		return fn(t)
+	})
+}
+
+// write runs fn in a transaction that stands in line with all others that write.
+func (s *Store) write(ctx context.Context, fn func(*tx) error) (authz.Revision, error) {
 	db, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return 0, fmt.Errorf("begin to write: %w", s.dialect.classify(err))
@@ -46,11 +56,6 @@ func (s *Store) begin(ctx context.Context, db *sql.Tx) (*tx, error) {
 	const bump = "UPDATE directory SET revision = revision + 1 RETURNING revision"
 	if err := db.QueryRowContext(ctx, bump).Scan(&revision); err != nil {
 		return nil, fmt.Errorf("count the revision: %w", s.dialect.classify(err))
-	}
-	if s.dialect.unhurried != "" {
-		if _, err := db.ExecContext(ctx, s.dialect.unhurried); err != nil {
-			return nil, fmt.Errorf("begin to write: %w", s.dialect.classify(err))
-		}
 	}
 	return &tx{
 		queryer:  queryer{ctx: ctx, tx: db, dialect: s.dialect},

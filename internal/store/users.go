@@ -47,7 +47,7 @@ func (t *tx) writeUserRecords(records []directory.User) error {
 		}
 		return nil
 	}
-	var changed rowset
+	var changed, names rowset
 	for _, f := range found {
 		u := records[f.n]
 		if u.ID, err = userID(u, f); err != nil {
@@ -56,23 +56,33 @@ func (t *tx) writeUserRecords(records []directory.User) error {
 		if !f.changed {
 			continue
 		}
-		row, err := userRow(u, t.now)
+		row, err := t.userRow(u)
 		if err != nil {
 			return fmt.Errorf("user %s: %w", u.Username, err)
 		}
 		changed.add(row...)
+		names.add(authz.LoginKey(u.Username).ID, u.ID)
 		t.changeUser(u, f)
 	}
-	return t.exec(`
+	err = t.exec(`
 		INSERT INTO users (id, kind, username, username_key, email, email_key, given_name, family_name, phone, country,
-			mfa_enrolled, removed_at, created_at)
+			mfa_enrolled, removed_at, created_at, changed_revision)
 		SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8, value->>9,
-			CAST(value->>10 AS BOOLEAN), CAST(value->>11 AS BIGINT), CAST(value->>12 AS BIGINT) FROM {rows} WHERE TRUE
+			CAST(value->>10 AS BOOLEAN), CAST(value->>11 AS BIGINT), CAST(value->>12 AS BIGINT), CAST(value->>13 AS BIGINT)
+		FROM {rows} WHERE TRUE
 		ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, username = excluded.username, username_key = excluded.username_key,
 			email = excluded.email, email_key = excluded.email_key, given_name = excluded.given_name,
 			family_name = excluded.family_name, phone = excluded.phone, country = excluded.country,
-			mfa_enrolled = excluded.mfa_enrolled,
+			mfa_enrolled = excluded.mfa_enrolled, changed_revision = excluded.changed_revision,
 			removed_at = CASE WHEN excluded.removed_at IS NOT NULL THEN COALESCE(users.removed_at, excluded.removed_at) END`, &changed)
+	if err != nil {
+		return err
+	}
+	// Whoever imports may give a name to somebody else, as it may be undoing a
+	// mistake; then it was theirs last.
+	return t.exec(`
+		INSERT INTO usernames (username_key, user_id) SELECT value->>0, value->>1 FROM {rows} WHERE TRUE
+		ON CONFLICT (username_key) DO UPDATE SET user_id = excluded.user_id`, &names)
 }
 
 // findUsers looks the records up by id and by username, and says whether one of
@@ -134,10 +144,10 @@ func (t *tx) changeUser(u directory.User, f foundUser) {
 	}
 }
 
-func userRow(u directory.User, now int64) ([]any, error) {
+func (t *tx) userRow(u directory.User) ([]any, error) {
 	var removed, email any
 	if u.Removed {
-		removed = now
+		removed = t.now
 	}
 	if u.Email != "" {
 		key, err := directory.EmailKey(u.Email)
@@ -148,7 +158,7 @@ func userRow(u directory.User, now int64) ([]any, error) {
 	}
 	return []any{
 		u.ID, u.Kind, u.Username, authz.LoginKey(u.Username).ID, optional(u.Email), email, optional(u.GivenName),
-		optional(u.FamilyName), optional(u.Phone), optional(u.Country), u.MFA, removed, now,
+		optional(u.FamilyName), optional(u.Phone), optional(u.Country), u.MFA, removed, t.now, int64(t.revision),
 	}, nil
 }
 

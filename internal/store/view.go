@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
-	"fmt"
 
 	"github.com/postern-authz/postern/internal/directory"
 )
@@ -14,10 +12,8 @@ import (
 // functions runs, as both would speak over one connection.
 func (s *Store) View(ctx context.Context, fn func(directory.Reader) error) error {
 	return s.snapshot(ctx, func(q queryer) error {
-		if s.dialect.unhurried != "" {
-			if _, err := q.tx.ExecContext(ctx, s.dialect.unhurried); err != nil {
-				return fmt.Errorf("begin to read: %w", s.dialect.classify(err))
-			}
+		if err := q.unhurried(); err != nil {
+			return err
 		}
 		return fn(view{q})
 	})
@@ -28,41 +24,27 @@ type view struct{ queryer }
 
 var _ directory.Reader = view{}
 
-func (v view) Organizations(fn func(directory.Organization) error) error {
-	const query = `SELECT id, kind, name, COALESCE(seat_limit, 0), settings FROM organizations ORDER BY id`
+// handOver reads the rows of a query and hands each record out.
+func handOver[T any](v view, query string, read func(*sql.Rows) (T, error), fn func(T) error) error {
 	return v.all(query, func(row *sql.Rows) error {
-		var o directory.Organization
-		var settings string
-		if err := scan(row, &o.ID, &o.Kind, &o.Name, &o.SeatLimit, &settings); err != nil {
+		record, err := read(row)
+		if err != nil {
 			return err
 		}
-		if settings != "{}" {
-			o.Settings = json.RawMessage(settings)
-		}
-		return fn(o)
+		return fn(record)
 	})
+}
+
+func (v view) Organizations(fn func(directory.Organization) error) error {
+	return handOver(v, selectOrganizations+` ORDER BY id`, readOrganization, fn)
 }
 
 func (v view) Companies(fn func(directory.Company) error) error {
-	return v.all(`SELECT id, organization_id, name FROM companies ORDER BY id`, func(row *sql.Rows) error {
-		var c directory.Company
-		if err := scan(row, &c.ID, &c.Organization, &c.Name); err != nil {
-			return err
-		}
-		return fn(c)
-	})
+	return handOver(v, selectCompanies+` ORDER BY id`, readCompany, fn)
 }
 
 func (v view) Accounts(fn func(directory.Account) error) error {
-	const query = `
-		SELECT id, company_id, kind, name, COALESCE(contract_id, ''), COALESCE(delivery_id, '') FROM accounts ORDER BY id`
-	return v.all(query, func(row *sql.Rows) error {
-		var a directory.Account
-		if err := scan(row, &a.ID, &a.Company, &a.Kind, &a.Name, &a.Contract, &a.Delivery); err != nil {
-			return err
-		}
-		return fn(a)
-	})
+	return handOver(v, selectAccounts+` ORDER BY id`, readAccount, fn)
 }
 
 // AccountGroups reads a row per account and hands out the group when the next
@@ -114,13 +96,7 @@ func (v view) Tools(fn func(directory.Tool) error) error {
 }
 
 func (v view) Roles(fn func(directory.Role) error) error {
-	return v.all(`SELECT id, name, partner_only, operator_only FROM roles ORDER BY id`, func(row *sql.Rows) error {
-		var r directory.Role
-		if err := scan(row, &r.ID, &r.Name, &r.PartnerOnly, &r.OperatorOnly); err != nil {
-			return err
-		}
-		return fn(r)
-	})
+	return handOver(v, selectRoles, readRole, fn)
 }
 
 func (v view) Users(fn func(directory.User) error) error {

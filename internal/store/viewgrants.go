@@ -59,12 +59,30 @@ func (v view) membersAfter(after cursor) ([]member, error) {
 	return members, err
 }
 
-// grantsOf are the grants of the members in order: companies, accounts, account
-// groups, then each tool before its accounts.
+// grantsOf are the grants of the members in order.
 func (v view) grantsOf(members []member) ([]directory.GrantRecord, error) {
-	var rows rowset
+	ids := make([]string, len(members))
 	for i, m := range members {
-		rows.add(i, m.id)
+		ids[i] = m.id
+	}
+	byMember, err := grantRecords(v.queryer, ids)
+	var all []directory.GrantRecord
+	for i, grants := range byMember {
+		for _, g := range grants {
+			g.Organization, g.User = members[i].organization, members[i].user
+			all = append(all, g)
+		}
+	}
+	return all, err
+}
+
+// grantRecords are the grants of each membership, without its organization and
+// user, in order: companies, accounts, account groups, then each tool before its
+// accounts.
+func grantRecords(q queryer, memberships []string) ([][]directory.GrantRecord, error) {
+	var rows rowset
+	for i, id := range memberships {
+		rows.add(i, id)
 	}
 	const query = `
 		SELECT r.n, g.company_id, '', '', '', g.all_accounts, NULL, g.granted_by` + sought + `
@@ -81,26 +99,22 @@ func (v view) grantsOf(members []member) ([]directory.GrantRecord, error) {
 		UNION ALL
 		SELECT r.n, '', g.account_id, '', g.tool_id, FALSE, NULL, g.granted_by` + sought + `
 		CROSS JOIN tool_account_grants g WHERE g.membership_id = r.id`
-	byMember := make([][]directory.GrantRecord, len(members))
-	total := 0
-	err := v.each(query, &rows, func(row *sql.Rows) error {
+	byMember := make([][]directory.GrantRecord, len(memberships))
+	err := q.each(query, &rows, func(row *sql.Rows) error {
 		var n int
 		var g directory.GrantRecord
 		var expires *int64
 		if err := scan(row, &n, &g.Company, &g.Account, &g.AccountGroup, &g.Tool, &g.AllAccounts, &expires, &g.GrantedBy); err != nil {
 			return err
 		}
-		g.Organization, g.User, g.Expires = members[n].organization, members[n].user, instant(expires)
+		g.Expires = instant(expires)
 		byMember[n] = append(byMember[n], g)
-		total++
 		return nil
 	})
-	all := make([]directory.GrantRecord, 0, total)
 	for _, grants := range byMember {
 		slices.SortFunc(grants, compareGrants)
-		all = append(all, grants...)
 	}
-	return all, err
+	return byMember, err
 }
 
 func compareGrants(a, b directory.GrantRecord) int {

@@ -12,13 +12,15 @@ ALTER TABLE memberships ADD COLUMN changed_revision INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE memberships ADD COLUMN kind TEXT NOT NULL DEFAULT 'personal' CONSTRAINT membership_kind CHECK (kind IN ('personal', 'group'));
 ALTER TABLE memberships ADD COLUMN profile TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(profile) AND json_type(profile) = 'object');
 ALTER TABLE memberships ADD COLUMN preferences TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(preferences) AND json_type(preferences) = 'object');
-ALTER TABLE memberships ADD COLUMN email_key TEXT;
 ALTER TABLE memberships ADD COLUMN activated_at INTEGER;
 ALTER TABLE memberships ADD COLUMN suspended_at INTEGER;
 ALTER TABLE memberships ADD COLUMN removed_at INTEGER;
 ALTER TABLE memberships ADD COLUMN purged_at INTEGER;
 CREATE INDEX memberships_newest ON memberships (organization_id, created_at DESC, id DESC);
-CREATE INDEX memberships_by_email ON memberships (organization_id, email_key) WHERE email_key IS NOT NULL;
+
+-- An account team takes no seat (R7).
+UPDATE organizations SET seats_used = (SELECT count(*) FROM memberships m WHERE m.organization_id = organizations.id
+  AND m.state IN ('invited', 'active', 'suspended') AND m.affiliation <> 'account_team');
 
 ALTER TABLE tools ADD COLUMN recommended_for TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(recommended_for) AND json_type(recommended_for) = 'array');
 
@@ -148,6 +150,7 @@ CREATE TABLE outbox (
   last_error      TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX outbox_due ON outbox (available_at) WHERE delivered_at IS NULL AND failed_at IS NULL;
+CREATE INDEX outbox_by_recipient ON outbox (recipient, revision, id) WHERE delivered_at IS NULL AND failed_at IS NULL;
 CREATE INDEX outbox_newest ON outbox (organization_id, created_at DESC, id DESC);
 
 CREATE TABLE webhooks (
