@@ -21,12 +21,19 @@ const Prefix = "POSTERN_"
 type Config struct {
 	State          string    `env:"STATE" help:"Directory of what Postern keeps on this machine: its database and its key. Empty: $STATE_DIRECTORY, which systemd sets, else $XDG_STATE_HOME/postern, else ~/.local/state/postern."`
 	Database       DSN       `env:"DATABASE" help:"The directory of users and grants: sqlite:PATH, or a postgres:// URL, which over a network needs sslmode=verify-full. Empty: sqlite:postern.db in the state directory."`
-	Secret         Secret    `env:"SECRET" help:"Secret of 32 bytes or more that consistency tokens are sealed with; the same on every replica of one database. Empty: the file \"secret\" in the state directory, made on the first start."`
+	Secret         Secret    `env:"SECRET" help:"Secret of 32 bytes or more that consistency tokens, mailed links and webhooks are signed with; the same on every replica of one database. Empty: the file \"secret\" in the state directory, made on the first start."`
 	PublicURL      PublicURL `env:"PUBLIC_URL" help:"The https URL by which applications reach the decision listener; the AuthZEN metadata names it. Empty: no metadata is served."`
 	AllowPlaintext bool      `env:"ALLOW_PLAINTEXT" envDefault:"false" help:"Whether decisions may be served, and PostgreSQL asked, over a network without verified TLS. Set it only where the network itself is trusted and encrypted."`
 
-	Decisions Decisions `envPrefix:"DECISIONS_"`
-	Ops       Ops       `envPrefix:"OPS_"`
+	Decisions  Decisions  `envPrefix:"DECISIONS_"`
+	Management Management `envPrefix:"MANAGEMENT_"`
+	Ops        Ops        `envPrefix:"OPS_"`
+
+	Credentials  string   `env:"CREDENTIALS" envDefault:"local" enum:"local,external" help:"Who keeps passwords: Postern (local), or an identity provider (external); then nothing that has to do with passwords is served."`
+	PortalURLs   []string `env:"PORTAL_URLS" help:"The https URLs of the portals that mailed links may lead to, the default first; http only on a loopback address. Empty: no link is mailed."`
+	WebhookAllow []string `env:"WEBHOOK_ALLOW" help:"Networks such as 10.1.0.0/16 that webhooks may be sent into although they are not on the internet; only there may a webhook be http. Empty: none."`
+	JWT          JWT      `envPrefix:"JWT_"`
+	Mail         Mail     `envPrefix:""`
 
 	Policies       string        `env:"POLICIES" help:"Directory or .tar.gz of a core policy of your own. Empty: the core policy embedded in this program."`
 	Overlays       []string      `env:"OVERLAYS" help:"Directories or .tar.gz files of overlay policies, laid over the core in this order. Empty: none."`
@@ -80,6 +87,34 @@ func (d Decisions) AuthMode() string {
 		return AuthNone
 	}
 	return AuthKey
+}
+
+// Management is the listener that portals and operators administer by.
+type Management struct {
+	Listen       Switch        `env:"LISTEN" envDefault:"127.0.0.1:8182" help:"Where users, grants and invitations are administered: host:port, unix:///path, fd://3, or none for no administration by this process. It always asks for a credential: postern help administration."`
+	TLSCert      string        `env:"TLS_CERT" help:"PEM file of the certificate chain, read again when it changes. Empty: no TLS, which only a loopback address or a unix socket allows."`
+	TLSKey       string        `env:"TLS_KEY" help:"PEM file of the certificate's private key. Empty: no TLS."`
+	ClientCA     string        `env:"TLS_CLIENT_CA" help:"PEM file of the authorities that sign client certificates; callers then need one beside their credential. Empty: no client certificate is asked for."`
+	Timeout      time.Duration `env:"TIMEOUT" envDefault:"5s" range:"100ms..5m" help:"Longest that a request may take; beyond it the answer is a 503."`
+	MaxBody      Size          `env:"MAX_BODY" envDefault:"1MiB" range:"1KiB..1MiB" help:"Largest body of a request; a larger one is refused with a 413."`
+	MaxConns     int           `env:"MAX_CONNECTIONS" envDefault:"1024" range:"1..1000000" help:"Most connections at a time; one more is closed at once."`
+	Rate         int           `env:"RATE" envDefault:"50" range:"1..1000000" help:"Most requests a second with one credential, twice as many at once; one more is refused with a 429."`
+	StrangerRate int           `env:"STRANGER_RATE" envDefault:"10" range:"1..1000000" help:"Most requests a minute from one address that shows no credential, such as one that follows a link; one more is refused with a 429."`
+}
+
+// JWT is the issuer whose tokens users administer with.
+type JWT struct {
+	Issuer    string `env:"ISSUER" help:"The issuer (claim iss) whose JWTs are accepted on the management listener, signed with RS256, ES256 or EdDSA. Empty: no JWT is accepted."`
+	Audience  string `env:"AUDIENCE" help:"What the claim aud of a JWT has to name. Empty: no JWT is accepted."`
+	Keys      string `env:"KEYS" help:"The issuer's public keys, as a JWK Set: an https URL, http on a loopback address, or a file. Empty: no JWT is accepted."`
+	UserClaim string `env:"USER_CLAIM" envDefault:"sub" help:"The claim that names the user: sub with the user's id (usr_...), any other with the username."`
+}
+
+// Mail is how mail leaves.
+type Mail struct {
+	Server   MailServer `env:"MAIL" envDefault:"none" help:"Where mail is handed over: smtp://user@host:587 with STARTTLS, smtps://user@host:465, file:///directory for one .eml file each while developing, or none; then it waits in the outbox."`
+	Password Secret     `env:"MAIL_PASSWORD" help:"Password of the user in POSTERN_MAIL. Empty: none is sent."`
+	From     string     `env:"MAIL_FROM" help:"Address that mail is from, such as postern@portal.example. Empty: no mail is sent."`
 }
 
 // Ops is the listener that operators and probes ask.

@@ -126,6 +126,30 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 		{"an unknown level", "POSTERN_LOG_LEVEL=loud", []string{"POSTERN_LOG_LEVEL is none of: debug, info, warn, error"}},
 		{"an unknown format", "POSTERN_LOG_FORMAT=xml", []string{"POSTERN_LOG_FORMAT is none of: json, text"}},
 		{"a drain without an end", "POSTERN_DRAIN_DELAY=1h", []string{"POSTERN_DRAIN_DELAY is not within 0s..5m"}},
+		{"administration on the network without TLS", "POSTERN_MANAGEMENT_LISTEN=:8182", []string{plaintextManagement}},
+		{"administration on a key of another certificate", "POSTERN_MANAGEMENT_TLS_CERT=" + cert + " POSTERN_MANAGEMENT_TLS_KEY=" + otherKey, []string{"POSTERN_MANAGEMENT_TLS_CERT and POSTERN_MANAGEMENT_TLS_KEY are not a certificate and its key in PEM form"}},
+		{"administration nowhere", "POSTERN_MANAGEMENT_LISTEN=off", []string{"POSTERN_MANAGEMENT_LISTEN is not an address such as 127.0.0.1:8181 or unix:///run/postern/decisions.sock"}},
+		{"administration where decisions are", "POSTERN_MANAGEMENT_LISTEN=127.0.0.1:8181", []string{"POSTERN_MANAGEMENT_LISTEN is the address of POSTERN_DECISIONS_LISTEN too"}},
+		{"administration where probes are", "POSTERN_MANAGEMENT_LISTEN=127.0.0.1:8183", []string{"POSTERN_OPS_LISTEN is the address of POSTERN_MANAGEMENT_LISTEN too"}},
+		{"administration with bodies beyond what it reads", "POSTERN_MANAGEMENT_MAX_BODY=2MiB", []string{"POSTERN_MANAGEMENT_MAX_BODY is not within 1KiB..1MiB"}},
+		{"no requests of strangers", "POSTERN_MANAGEMENT_STRANGER_RATE=0", []string{"POSTERN_MANAGEMENT_STRANGER_RATE is not within 1..1000000"}},
+		{"passwords kept elsewhere and here", "POSTERN_CREDENTIALS=both", []string{"POSTERN_CREDENTIALS is none of: local, external"}},
+		{"a portal without TLS", "POSTERN_PORTAL_URLS=http://portal.example", []string{badPortal}},
+		{"a portal with a query", "POSTERN_PORTAL_URLS=https://portal.example,https://portal.example/?hunter2", []string{badPortal}},
+		{"a portal with a user", "POSTERN_PORTAL_URLS=https://u:hunter2@portal.example", []string{badPortal}},
+		{"a network that is an address", "POSTERN_WEBHOOK_ALLOW=10.0.0.1", []string{"POSTERN_WEBHOOK_ALLOW has something that is no network such as 10.1.0.0/16"}},
+		{"an issuer without an audience", "POSTERN_JWT_ISSUER=https://id.example POSTERN_JWT_KEYS=" + rego, []string{"POSTERN_JWT_ISSUER needs POSTERN_JWT_AUDIENCE: a token made for another program would do else"}},
+		{"an issuer without keys", "POSTERN_JWT_ISSUER=https://id.example POSTERN_JWT_AUDIENCE=postern", []string{"POSTERN_JWT_ISSUER needs POSTERN_JWT_KEYS"}},
+		{"keys without an issuer", "POSTERN_JWT_KEYS=" + rego, []string{"POSTERN_JWT_KEYS needs POSTERN_JWT_ISSUER"}},
+		{"keys over the network without TLS", "POSTERN_JWT_ISSUER=i POSTERN_JWT_AUDIENCE=a POSTERN_JWT_KEYS=http://id.example/keys", []string{"POSTERN_JWT_KEYS is neither an https URL nor a file; http is for a loopback address alone"}},
+		{"keys that are not there", "POSTERN_JWT_ISSUER=i POSTERN_JWT_AUDIENCE=a POSTERN_JWT_KEYS=/hunter2", []string{"POSTERN_JWT_KEYS names a file that cannot be read: no such file or directory"}},
+		{"mail by another protocol", "POSTERN_MAIL=imap://hunter2@mail.example", []string{badMail}},
+		{"mail into a relative directory", "POSTERN_MAIL=file://mail", []string{badMail}},
+		{"mail with a password in its URL", "POSTERN_MAIL=smtp://postern:hunter2@mail.example", []string{"POSTERN_MAIL has a password in it: set POSTERN_MAIL_PASSWORD or POSTERN_MAIL_PASSWORD_FILE instead"}},
+		{"mail from nobody to nowhere", "POSTERN_MAIL=smtp://mail.example", []string{"POSTERN_MAIL needs POSTERN_MAIL_FROM, the address that mail is from"}},
+		{"mail without a portal", "POSTERN_MAIL=smtp://mail.example POSTERN_MAIL_FROM=postern@portal.example", []string{"POSTERN_MAIL needs POSTERN_PORTAL_URLS: what is mailed are links to a portal"}},
+		{"mail from what is no address", "POSTERN_MAIL_FROM=Postern<postern@portal.example>", []string{"POSTERN_MAIL_FROM is not an address such as postern@portal.example, without a name"}},
+		{"a password of nobody", "POSTERN_MAIL_PASSWORD=hunter2", []string{"POSTERN_MAIL_PASSWORD needs a user in POSTERN_MAIL, such as smtp://postern@mail.example.com:587"}},
 		{"several at once, and one that follows from another not again", "POSTERN_DECISIONS_TIMEOUT=9 POSTERN_DECISIONS_LISTEN=nowhere POSTERN_DECISIONS_AUTH=none POSTERN_LOG_LEVEL=loud", []string{badListen, "POSTERN_DECISIONS_TIMEOUT is not a duration such as 250ms, 5s or 1m30s", "POSTERN_LOG_LEVEL is none of: debug, info, warn, error"}},
 	}
 	for _, tc := range cases {
@@ -151,7 +175,12 @@ const (
 	badHandedOver   = "POSTERN_DECISIONS_LISTEN is not the number of a socket that was handed over, such as fd://3"
 	badOps          = "POSTERN_OPS_LISTEN is a socket, which neither Prometheus nor a probe can ask: write host:port"
 	badTarget       = "POSTERN_DECISION_LOG is none of: none, stdout, a file such as /var/log/postern/decisions.ndjson"
-	plaintext       = "POSTERN_DECISIONS_LISTEN can be reached over the network: set POSTERN_DECISIONS_TLS_CERT and POSTERN_DECISIONS_TLS_KEY, or POSTERN_ALLOW_PLAINTEXT=true, or listen on a loopback address or a unix socket"
+	badPortal       = "POSTERN_PORTAL_URLS has something that is no https URL such as https://portal.example.com, without a user, a query and a fragment"
+	badMail         = "POSTERN_MAIL is none of: none, smtp://user@host:587, smtps://user@host:465, file:///directory"
+
+	plaintextManagement = "POSTERN_MANAGEMENT_LISTEN can be reached over the network: set POSTERN_MANAGEMENT_TLS_CERT and POSTERN_MANAGEMENT_TLS_KEY, or POSTERN_ALLOW_PLAINTEXT=true, or listen on a loopback address or a unix socket"
+
+	plaintext = "POSTERN_DECISIONS_LISTEN can be reached over the network: set POSTERN_DECISIONS_TLS_CERT and POSTERN_DECISIONS_TLS_KEY, or POSTERN_ALLOW_PLAINTEXT=true, or listen on a loopback address or a unix socket"
 )
 
 func TestWhatIsSafeIsAccepted(t *testing.T) {
@@ -169,6 +198,14 @@ func TestWhatIsSafeIsAccepted(t *testing.T) {
 		{"any free port twice", "POSTERN_OPS_LISTEN=127.0.0.1:0 POSTERN_DECISIONS_LISTEN=127.0.0.1:0"},
 		{"a socket that is handed over", "POSTERN_DECISIONS_LISTEN=fd://3 POSTERN_ALLOW_PLAINTEXT=true"},
 		{"mapped loopback", "POSTERN_DECISIONS_LISTEN=[::ffff:127.0.0.1]:8181 POSTERN_DECISIONS_AUTH=none"},
+		{"no administration", "POSTERN_MANAGEMENT_LISTEN=none"},
+		{"no administration, and its address for another", "POSTERN_MANAGEMENT_LISTEN=none POSTERN_OPS_LISTEN=127.0.0.1:8182"},
+		{"administration on the network with TLS and client certificates", "POSTERN_MANAGEMENT_LISTEN=:8182 POSTERN_MANAGEMENT_TLS_CERT=" + cert + " POSTERN_MANAGEMENT_TLS_KEY=" + key + " POSTERN_MANAGEMENT_TLS_CLIENT_CA=" + cert},
+		{"an issuer whose keys are at a URL", "POSTERN_JWT_ISSUER=https://id.example POSTERN_JWT_AUDIENCE=postern POSTERN_JWT_KEYS=https://id.example/keys"},
+		{"an issuer whose keys are in a file", "POSTERN_JWT_ISSUER=https://id.example POSTERN_JWT_AUDIENCE=postern POSTERN_JWT_KEYS=" + cert},
+		{"mail by SMTP with a password", "POSTERN_PORTAL_URLS=https://portal.example POSTERN_MAIL=smtps://postern@mail.example POSTERN_MAIL_PASSWORD=secret POSTERN_MAIL_FROM=postern@portal.example"},
+		{"mail into a directory", "POSTERN_PORTAL_URLS=http://127.0.0.1:3000/portal POSTERN_MAIL=file:///tmp/mail POSTERN_MAIL_FROM=postern@portal.example"},
+		{"webhooks into the house", "POSTERN_WEBHOOK_ALLOW=10.0.0.0/8,fd00::/8"},
 		{"another loopback address", "POSTERN_DECISIONS_LISTEN=127.8.8.8:8181 POSTERN_DECISIONS_AUTH=none"},
 		{"IPv6 loopback", "POSTERN_DECISIONS_LISTEN=[::1]:8181 POSTERN_DECISIONS_AUTH=none"},
 	}

@@ -122,6 +122,23 @@ func (a Address) Local() bool {
 	return loopback(host)
 }
 
+// A Switch is an Address, or none for no listener.
+type Switch string
+
+// SwitchOff is no listener.
+const SwitchOff Switch = "none"
+
+// UnmarshalText reads an address, or none.
+func (s *Switch) UnmarshalText(text []byte) error {
+	if *s = Switch(text); *s == SwitchOff {
+		return nil
+	}
+	return new(Address).UnmarshalText(text)
+}
+
+// Address is where to listen, and whether to listen at all.
+func (s Switch) Address() (Address, bool) { return Address(s), s != SwitchOff }
+
 // clashes tells whether two listeners cannot both have their address. Port 0
 // is a new one each time.
 func (a Address) clashes(b Address) bool {
@@ -145,6 +162,51 @@ func (p *PublicURL) UnmarshalText(text []byte) error {
 	}
 	*p = PublicURL(strings.TrimRight(string(text), "/"))
 	return nil
+}
+
+// A MailServer takes mail: smtp://, smtps:// or file:/// URL, or none. It holds
+// no password.
+type MailServer string
+
+// MailNone is no server at all.
+const MailNone MailServer = "none"
+
+// UnmarshalText reads a server.
+func (m *MailServer) UnmarshalText(text []byte) error {
+	u, err := url.Parse(string(text))
+	switch {
+	case MailServer(text) == MailNone:
+	case err != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("is none of: none, smtp://user@host:587, smtps://user@host:465, file:///directory")
+	case u.Scheme == "file" && u.Host == "" && filepath.IsAbs(u.Path):
+	case (u.Scheme == "smtp" || u.Scheme == "smtps") && u.Hostname() != "" && strings.Trim(u.Path, "/") == "":
+		if _, has := u.User.Password(); has {
+			return errors.New("has a password in it: set POSTERN_MAIL_PASSWORD or POSTERN_MAIL_PASSWORD_FILE instead")
+		}
+	default:
+		return errors.New("is none of: none, smtp://user@host:587, smtps://user@host:465, file:///directory")
+	}
+	*m = MailServer(text)
+	return nil
+}
+
+// User is who signs in to the server, or empty.
+func (m MailServer) User() string {
+	u, err := url.Parse(string(m))
+	if err != nil {
+		return ""
+	}
+	return u.User.Username()
+}
+
+// URL is the server with the password in it.
+func (m MailServer) URL(password Secret) string {
+	u, err := url.Parse(string(m))
+	if err != nil || password == "" {
+		return string(m)
+	}
+	u.User = url.UserPassword(u.User.Username(), string(password))
+	return u.String()
 }
 
 // A LogTarget is where decisions are logged: "none", "stdout", or the absolute

@@ -20,6 +20,7 @@ func (c *Config) validate(f *faults) {
 	f.when(c.Database.exposed() && !c.AllowPlaintext, "reaches PostgreSQL over a network without sslmode=verify-full; POSTERN_ALLOW_PLAINTEXT=true accepts that", "DATABASE", "ALLOW_PLAINTEXT")
 	f.when(c.DecisionLog.MaxSize < 4*c.Decisions.MaxBody, "is less than four times POSTERN_DECISIONS_MAX_BODY; a logged decision may be longer than a file", "DECISION_LOG_MAX_SIZE", "DECISIONS_MAX_BODY")
 	c.validateDecisions(f)
+	c.validateManagement(f)
 	c.validateOps(f)
 	c.validatePolicies(f)
 }
@@ -45,30 +46,38 @@ func (c *Config) validateTags(f *faults) {
 
 func (c *Config) validateDecisions(f *faults) {
 	d := c.Decisions
-	local, secure := d.Listen.Local(), d.TLSCert != ""
-	f.when(!local && !secure && !c.AllowPlaintext, "can be reached over the network: set POSTERN_DECISIONS_TLS_CERT and POSTERN_DECISIONS_TLS_KEY, or POSTERN_ALLOW_PLAINTEXT=true, or listen on a loopback address or a unix socket", "DECISIONS_LISTEN", "DECISIONS_TLS_CERT", "ALLOW_PLAINTEXT")
-	f.when(!local && d.Auth == AuthNone, "is none, but POSTERN_DECISIONS_LISTEN can be reached over the network: anybody there could ask", "DECISIONS_AUTH", "DECISIONS_LISTEN")
+	c.validateTLS(f, listener{"DECISIONS_", d.Listen, d.TLSCert, d.TLSKey, d.ClientCA})
+	f.when(!d.Listen.Local() && d.Auth == AuthNone, "is none, but POSTERN_DECISIONS_LISTEN can be reached over the network: anybody there could ask", "DECISIONS_AUTH", "DECISIONS_LISTEN")
 	f.when(d.Auth == AuthMTLS && d.ClientCA == "", "is mtls, which needs POSTERN_DECISIONS_TLS_CLIENT_CA", "DECISIONS_AUTH", "DECISIONS_TLS_CLIENT_CA")
 	f.when(d.Auth == AuthNone && d.ClientCA != "", "is none, but POSTERN_DECISIONS_TLS_CLIENT_CA asks for client certificates", "DECISIONS_AUTH")
-	f.when(d.ClientCA != "" && !secure, "needs POSTERN_DECISIONS_TLS_CERT: without TLS there are no client certificates", "DECISIONS_TLS_CLIENT_CA")
-	f.when(secure && d.TLSKey == "", "needs POSTERN_DECISIONS_TLS_KEY", "DECISIONS_TLS_CERT", "DECISIONS_TLS_KEY")
-	f.when(!secure && d.TLSKey != "", "needs POSTERN_DECISIONS_TLS_CERT", "DECISIONS_TLS_KEY", "DECISIONS_TLS_CERT")
-	d.validateFiles(f)
 }
 
-func (d Decisions) validateFiles(f *faults) {
-	certificate := checkFile(f, "DECISIONS_TLS_CERT", d.TLSCert)
-	key := checkFile(f, "DECISIONS_TLS_KEY", d.TLSKey)
-	authorities := checkFile(f, "DECISIONS_TLS_CLIENT_CA", d.ClientCA)
-	if info, err := os.Stat(d.TLSKey); err == nil {
-		f.when(loose(info, os.Geteuid()), "names a file that others may read: chmod 600 it", "DECISIONS_TLS_KEY")
+// A listener is what any of them needs to be safe.
+type listener struct {
+	prefix              string // of its variables, such as DECISIONS_
+	at                  Address
+	cert, key, clientCA string
+}
+
+func (c *Config) validateTLS(f *faults, l listener) {
+	certName, keyName, caName := l.prefix+"TLS_CERT", l.prefix+"TLS_KEY", l.prefix+"TLS_CLIENT_CA"
+	secure := l.cert != ""
+	f.when(!l.at.Local() && !secure && !c.AllowPlaintext, "can be reached over the network: set POSTERN_"+certName+" and POSTERN_"+keyName+", or POSTERN_ALLOW_PLAINTEXT=true, or listen on a loopback address or a unix socket", l.prefix+"LISTEN", certName, "ALLOW_PLAINTEXT")
+	f.when(l.clientCA != "" && !secure, "needs POSTERN_"+certName+": without TLS there are no client certificates", caName)
+	f.when(secure && l.key == "", "needs POSTERN_"+keyName, certName, keyName)
+	f.when(!secure && l.key != "", "needs POSTERN_"+certName, keyName, certName)
+	certificate := checkFile(f, certName, l.cert)
+	key := checkFile(f, keyName, l.key)
+	authorities := checkFile(f, caName, l.clientCA)
+	if info, err := os.Stat(l.key); err == nil {
+		f.when(loose(info, os.Geteuid()), "names a file that others may read: chmod 600 it", keyName)
 	}
 	if certificate != nil && key != nil {
 		_, err := tls.X509KeyPair(certificate, key)
-		f.when(err != nil, "and POSTERN_DECISIONS_TLS_KEY are not a certificate and its key in PEM form", "DECISIONS_TLS_CERT", "DECISIONS_TLS_KEY")
+		f.when(err != nil, "and POSTERN_"+keyName+" are not a certificate and its key in PEM form", certName, keyName)
 	}
 	if authorities != nil {
-		f.when(!x509.NewCertPool().AppendCertsFromPEM(authorities), "has no certificate in PEM form", "DECISIONS_TLS_CLIENT_CA")
+		f.when(!x509.NewCertPool().AppendCertsFromPEM(authorities), "has no certificate in PEM form", caName)
 	}
 }
 
@@ -90,6 +99,8 @@ func (c *Config) validateOps(f *faults) {
 	o := c.Ops
 	f.when(!o.Listen.TCP(), "is a socket, which neither Prometheus nor a probe can ask: write host:port", "OPS_LISTEN")
 	f.when(o.Listen.clashes(c.Decisions.Listen), "is the address of POSTERN_DECISIONS_LISTEN too", "OPS_LISTEN", "DECISIONS_LISTEN")
+	management, on := c.Management.Listen.Address()
+	f.when(on && o.Listen.clashes(management), "is the address of POSTERN_MANAGEMENT_LISTEN too", "OPS_LISTEN", "MANAGEMENT_LISTEN")
 	f.when(o.Pprof && !o.Listen.Local(), "shows the inside of the process, so POSTERN_OPS_LISTEN has to be a loopback address", "OPS_PPROF", "OPS_LISTEN")
 }
 

@@ -81,7 +81,7 @@ func typeName(field reflect.StructField) string {
 	case reflect.TypeFor[[]string]():
 		return "list"
 	}
-	names := map[string]string{"Secret": "secret", "DSN": "database", "Size": "size", "Address": "address", "PublicURL": "URL", "LogTarget": "target", "bool": "true | false", "int": "number", "string": "path"}
+	names := map[string]string{"Secret": "secret", "DSN": "database", "Size": "size", "Address": "address", "Switch": "address | none", "MailServer": "URL | none", "PublicURL": "URL", "LogTarget": "target", "bool": "true | false", "int": "number", "string": "path"}
 	return cmp.Or(names[field.Type.Name()], field.Type.Name())
 }
 
