@@ -2,6 +2,7 @@ package pap
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/postern-authz/postern/internal/authz"
@@ -51,7 +52,16 @@ func wrong(pointer string, err error) error {
 	}
 	detail := strings.TrimSuffix(err.Error(), ": "+authz.ErrInvalid.Error())
 	member, _, _ := strings.Cut(detail, " ")
-	return invalid(pointer+"/"+strings.TrimSuffix(member, ":"), "value", "%s", detail)
+	if member = strings.TrimSuffix(member, ":"); slices.Contains(directoryMembers(), member) {
+		pointer += "/" + member
+	}
+	return invalid(pointer, "value", "%s", detail)
+}
+
+// directoryMembers are those that the directory's rules name first when they are
+// wrong.
+func directoryMembers() []string {
+	return []string{"id", "kind", "name", "seat_limit", "settings", "company", "contract", "delivery", "accounts"}
 }
 
 // inUse refuses to delete what others refer to.

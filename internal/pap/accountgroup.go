@@ -1,0 +1,246 @@
+package pap
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/directory"
+)
+
+// An AccountGroup is a named set of accounts of one organization (R27). Its
+// accounts change without anything being granted again.
+type AccountGroup struct {
+	ID       string         `json:"id"`   // chosen by the portal, or made here
+	Kind     string         `json:"kind"` // service_group, customer_group_identifier or emedia_configuration; never changes
+	Name     string         `json:"name"`
+	Accounts []string       `json:"accounts"` // sorted
+	Revision authz.Revision `json:"revision"` // of the last change to it; its ETag
+}
+
+// An AccountGroupPatch changes what it names.
+type AccountGroupPatch struct {
+	Name     *string   `json:"name,omitempty"`
+	Accounts *[]string `json:"accounts,omitempty"` // all of them
+}
+
+// PrefixAccountGroup begins the ids of account groups that the portal gave none.
+const PrefixAccountGroup = "agr_"
+
+// AccountGroups lists by id order those that the actor may see; the second
+// result is what to go on after, or "".
+func (p *PAP) AccountGroups(ctx context.Context, call Call, organization string, page PageByID) ([]AccountGroup, string, error) {
+	var next string
+	list, err := look(ctx, p, call, func(w *work) ([]AccountGroup, error) {
+		powers, err := w.powersFor("account_group.view", organization)
+		if err != nil {
+			return nil, err
+		}
+		found, err := w.AccountGroups(organization, page.After, page.Size)
+		if err != nil {
+			return nil, err
+		}
+		next = after(found, page.Size, func(g directory.AccountGroup) string { return g.ID })
+		seen := make([]AccountGroup, 0, len(found))
+		for _, g := range found {
+			if sees, err := w.seesGroup(powers, g); err != nil {
+				return nil, err
+			} else if !sees {
+				continue
+			}
+			shown, err := w.showAccountGroup(g)
+			if err != nil {
+				return nil, err
+			}
+			seen = append(seen, shown)
+		}
+		return seen, nil
+	})
+	return list, next, err
+}
+
+// seesGroup: whoever holds a group sees it, and whoever could have made it.
+func (w *work) seesGroup(powers []power, g directory.AccountGroup) (bool, error) {
+	if covers(powers, []authz.Scope{authz.ScopeOf(authz.KindAccountGroup, g.ID)}) {
+		return true, nil
+	}
+	reach, err := w.reachOfGroup(g.Organization, g.ID, g.Accounts)
+	return covers(powers, reach), err
+}
+
+// reachOfGroup are the scopes in which all of the accounts lie. The group itself
+// is none of them: who holds it does not decide what is in it. An empty group
+// lies in its organization.
+func (w *work) reachOfGroup(organization, id string, accounts []string) ([]authz.Scope, error) {
+	granted, _ := each(accounts, func(id string) (AccountGrant, error) { return AccountGrant{ID: id}, nil })
+	r, err := w.reachOf(organization, "", Grants{Accounts: granted})
+	if err != nil {
+		return nil, err
+	}
+	common := r.realm
+	for i, a := range accounts {
+		lies := r.of[authz.ScopeOf(authz.KindAccount, a)]
+		if i == 0 {
+			common = slices.Clone(lies)
+			continue
+		}
+		common = slices.DeleteFunc(common, func(s authz.Scope) bool { return !slices.Contains(lies, s) })
+	}
+	itself := authz.ScopeOf(authz.KindAccountGroup, id)
+	return slices.DeleteFunc(slices.Clone(common), func(s authz.Scope) bool { return s == itself }), nil
+}
+
+func (w *work) showAccountGroup(g directory.AccountGroup) (AccountGroup, error) {
+	changed, err := w.Changed(authz.Key{Kind: authz.KindAccountGroup, ID: g.ID})
+	return AccountGroup{ID: g.ID, Kind: g.Kind, Name: g.Name, Accounts: append([]string{}, g.Accounts...), Revision: changed}, err
+}
+
+// AccountGroup returns one that the actor may see.
+func (p *PAP) AccountGroup(ctx context.Context, call Call, organization, id string) (AccountGroup, error) {
+	return look(ctx, p, call, func(w *work) (AccountGroup, error) {
+		g, err := w.groupSeen(organization, id)
+		if err != nil {
+			return AccountGroup{}, err
+		}
+		return w.showAccountGroup(g)
+	})
+}
+
+// groupSeen reads an account group of the organization that the actor may see.
+func (w *work) groupSeen(organization, id string) (directory.AccountGroup, error) {
+	powers, err := w.powersFor("account_group.view", organization)
+	if err != nil {
+		return directory.AccountGroup{}, err
+	}
+	g, err := w.Reader.AccountGroup(id)
+	if err != nil || g.Organization != organization {
+		return g, unless(err, "account group", id)
+	}
+	if sees, err := w.seesGroup(powers, g); err != nil || !sees {
+		return g, unless(err, "account group", id)
+	}
+	return g, nil
+}
+
+// groupByID shows one again after it was changed.
+func (w *work) groupByID(id string) (AccountGroup, error) {
+	g, err := w.Reader.AccountGroup(id)
+	if err != nil {
+		return AccountGroup{}, missing(err, "account group", id)
+	}
+	return w.showAccountGroup(g)
+}
+
+// mayGroup asks about a group that has these accounts, or had and will have.
+func (w *work) mayGroup(action string, g directory.AccountGroup, accounts []string) error {
+	reach, err := w.reachOfGroup(g.Organization, g.ID, accounts)
+	if err != nil {
+		return err
+	}
+	return w.authorize(ask{action: action, organization: g.Organization, target: target{id: g.ID, kind: g.Kind, reach: reach}})
+}
+
+// CreateAccountGroup makes one of accounts that lie within the actor's own
+// scope. Customers make service groups only (R27).
+func (p *PAP) CreateAccountGroup(ctx context.Context, call Call, organization string, in AccountGroup) (AccountGroup, Change, error) {
+	return change(ctx, p, call, func(w *work) (AccountGroup, string, error) {
+		if in.ID == "" {
+			in.ID = w.NewID(PrefixAccountGroup)
+		}
+		if _, err := w.powersFor("account_group.view", organization); err != nil {
+			return AccountGroup{}, "", err // and is told nothing of accounts
+		}
+		g := directory.AccountGroup{ID: in.ID, Organization: organization, Kind: in.Kind, Name: in.Name, Accounts: sorted(in.Accounts)}
+		if err := w.mayGroup("account_group.create", g, in.Accounts); err != nil {
+			return AccountGroup{}, "", err
+		}
+		switch _, err := w.Reader.AccountGroup(g.ID); {
+		case err == nil:
+			return AccountGroup{}, "", conflict("id-taken", "the id %q of an account group is taken: choose another", g.ID)
+		case !errors.Is(err, authz.ErrNotFound):
+			return AccountGroup{}, "", err
+		}
+		made, err := w.writeGroup(g)
+		if err != nil {
+			return AccountGroup{}, "", err
+		}
+		return made, g.ID, w.noteChange("account_group.changed", organization, g.ID, nil, made)
+	}, (*work).groupByID)
+}
+
+func (w *work) writeGroup(g directory.AccountGroup) (AccountGroup, error) {
+	if err := g.Validate(); err != nil {
+		return AccountGroup{}, wrong("", err)
+	}
+	if err := w.tx.PutAccountGroup(g); err != nil {
+		return AccountGroup{}, err
+	}
+	return w.groupByID(g.ID)
+}
+
+// sorted is the list in order and without what it says twice.
+func sorted(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
+
+// UpdateAccountGroup renames one or says what is in it. Both what was in it and
+// what will be have to lie within the actor's own scope, so that nobody widens
+// what it holds.
+func (p *PAP) UpdateAccountGroup(ctx context.Context, call Call, organization, id string, in AccountGroupPatch) (AccountGroup, Change, error) {
+	return change(ctx, p, call, func(w *work) (AccountGroup, string, error) {
+		g, err := w.groupSeen(organization, id)
+		if err != nil {
+			return AccountGroup{}, "", err
+		}
+		before, err := w.showAccountGroup(g)
+		if err != nil {
+			return AccountGroup{}, "", err
+		}
+		if err := w.checkMatch(before.Revision); err != nil {
+			return AccountGroup{}, "", err
+		}
+		if in.Name != nil {
+			g.Name = *in.Name
+		}
+		touched := before.Accounts
+		if in.Accounts != nil {
+			g.Accounts, touched = sorted(*in.Accounts), append(slices.Clone(*in.Accounts), before.Accounts...)
+		}
+		if err := w.mayGroup("account_group.update", g, touched); err != nil {
+			return AccountGroup{}, "", err
+		}
+		made, err := w.writeGroup(g)
+		if err != nil {
+			return AccountGroup{}, "", err
+		}
+		return made, id, w.noteChange("account_group.changed", organization, id, before, made)
+	}, (*work).groupByID)
+}
+
+// SetAccountGroupAccounts makes the accounts of a group exactly these.
+func (p *PAP) SetAccountGroupAccounts(ctx context.Context, call Call, organization, id string, accounts []string) (AccountGroup, Change, error) {
+	return p.UpdateAccountGroup(ctx, call, organization, id, AccountGroupPatch{Accounts: &accounts})
+}
+
+// DeleteAccountGroup takes away a group that nobody holds.
+func (p *PAP) DeleteAccountGroup(ctx context.Context, call Call, organization, id string) (AccountGroup, Change, error) {
+	return change(ctx, p, call, func(w *work) (AccountGroup, string, error) {
+		g, err := w.groupSeen(organization, id)
+		if err != nil {
+			return AccountGroup{}, "", err
+		}
+		before, err := w.showAccountGroup(g)
+		if err != nil {
+			return AccountGroup{}, "", err
+		}
+		if err := w.checkMatch(before.Revision); err != nil {
+			return AccountGroup{}, "", err
+		}
+		if err := w.mayGroup("account_group.delete", g, g.Accounts); err != nil {
+			return AccountGroup{}, "", err
+		}
+		if err := w.tx.DeleteAccountGroup(id); err != nil {
+			return AccountGroup{}, "", inUse(err, "account group %q is still granted: revoke it first", id)
+		}
+		return before, id, w.noteChange("account_group.deleted", organization, id, before, nil)
+	}, func(_ *work, id string) (AccountGroup, error) { return AccountGroup{ID: id, Accounts: []string{}}, nil })
+}
