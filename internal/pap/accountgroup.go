@@ -73,8 +73,7 @@ func (w *work) seesGroup(powers []power, g directory.AccountGroup) (bool, error)
 // is none of them: who holds it does not decide what is in it. An empty group
 // lies in its organization.
 func (w *work) reachOfGroup(organization, id string, accounts []string) ([]authz.Scope, error) {
-	granted, _ := each(accounts, func(id string) (AccountGrant, error) { return AccountGrant{ID: id}, nil })
-	r, err := w.reachOf(organization, "", Grants{Accounts: granted})
+	r, err := w.reachOf(organization, "", Grants{Accounts: grantsOf(accounts)})
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func (p *PAP) Companies(ctx context.Context, call Call, organization string, pag
 
 // companiesSeen says of which companies the actor may know.
 func (w *work) companiesSeen(organization string) (func(id string) bool, error) {
-	powers, err := w.powersFor("account.view", organization)
+	powers, err := w.powersFor("company.view", organization)
 	if err != nil {
 		return nil, err
 	}
@@ -50,21 +50,20 @@ func (w *work) companiesSeen(organization string) (func(id string) bool, error) 
 	if covers(powers, whole) {
 		return func(string) bool { return true }, nil
 	}
-	within, err := w.companiesOf(powers)
+	within, err := w.companiesReached(powers)
 	return func(id string) bool { return slices.Contains(within, id) }, err
 }
 
-// companiesOf are the companies in which something lies that the powers are
+// companiesReached are the companies in which something lies that the powers are
 // about.
-func (w *work) companiesOf(powers []power) (ids []string, err error) {
+func (w *work) companiesReached(powers []power) (ids []string, err error) {
+	var accounts []AccountGrant
 	for _, p := range powers {
-		kind, id := kindOf(p.scope), idOf(p.scope)
-		var accounts []string
-		switch kind {
+		switch id := idOf(p.scope); kindOf(p.scope) {
 		case authz.KindCompany:
 			ids = append(ids, id)
 		case authz.KindAccount:
-			accounts = []string{id}
+			accounts = append(accounts, AccountGrant{ID: id})
 			others, err := w.EnclosedCompanies(id)
 			if err != nil {
 				return nil, err
@@ -75,29 +74,19 @@ func (w *work) companiesOf(powers []power) (ids []string, err error) {
 			if err != nil {
 				return nil, err
 			}
-			accounts = g.Accounts
+			accounts = append(accounts, grantsOf(g.Accounts)...)
 		}
-		own, err := w.companiesOfAccounts(accounts)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, own...)
 	}
-	return ids, nil
+	own, err := w.companiesOf(Grants{Accounts: accounts})
+	return append(ids, own...), err
 }
 
-func (w *work) companiesOfAccounts(accounts []string) (ids []string, err error) {
-	keys, _ := each(accounts, func(id string) (authz.Key, error) { return authz.Key{Kind: authz.KindAccount, ID: id}, nil })
-	documents, err := w.Documents(keys)
-	if err != nil {
-		return nil, err
+func grantsOf(accounts []string) []AccountGrant {
+	grants := make([]AccountGrant, len(accounts))
+	for i, id := range accounts {
+		grants[i].ID = id
 	}
-	for _, d := range documents {
-		if d.Place != nil {
-			ids = append(ids, d.Place.Company)
-		}
-	}
-	return ids, nil
+	return grants
 }
 
 // PutCompany makes a company of the organization, or renames it.

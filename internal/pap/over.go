@@ -36,7 +36,7 @@ func (w *work) powersFor(action, organization string) ([]power, error) {
 	}
 	var found []power
 	for _, r := range w.verdict.Reasons {
-		if r.Rule == "manage.role" {
+		if r.Rule == "manage.role" || r.Rule == "manage.machine" {
 			found = append(found, power{r.Role, r.Scope})
 		}
 	}

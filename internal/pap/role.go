@@ -101,7 +101,7 @@ func (p *PAP) PutRole(ctx context.Context, call Call, in RoleInput) (Role, Chang
 		if err := w.authorizeOver("role.update", "", in.ID); err != nil {
 			return Role{}, "", err
 		}
-		if err := w.checkRole(directory.Role(in)); err != nil {
+		if err := w.checkRolePut(directory.Role(in)); err != nil {
 			return Role{}, "", err
 		}
 		var before any
@@ -122,7 +122,7 @@ func (p *PAP) PutRole(ctx context.Context, call Call, in RoleInput) (Role, Chang
 	}, (*work).roleByID)
 }
 
-func (w *work) checkRole(r directory.Role) error {
+func (w *work) checkRolePut(r directory.Role) error {
 	if err := r.Validate(); err != nil {
 		return wrong("", err)
 	}

@@ -55,7 +55,7 @@ func (w *work) could(action, organization string, g given) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	v, err := w.judge(w.actor, ask{action: action, organization: organization, target: target{id: organization, reach: reach}, changes: []given{g}})
+	v, err := w.judge(w.actor, ask{action: action, organization: organization, target: target{id: organization, kind: directory.UserPersonal, reach: reach}, changes: []given{g}})
 	return v.Allow, err
 }
 
