@@ -14,7 +14,9 @@ type reach struct {
 	organization string
 	realm        []authz.Scope // the organization and its realm
 	of           map[authz.Scope][]authz.Scope
-	restricted   map[string]bool // by tool
+	restricted   map[string]bool   // by tool
+	company      map[string]string // by account
+	billing      map[string]bool   // by account: of kind billing
 }
 
 // reachOf looks up where everything in the grants lies. What the organization
@@ -25,7 +27,10 @@ func (w *work) reachOf(organization, prefix string, all ...Grants) (reach, error
 	if err != nil {
 		return reach{}, err
 	}
-	r := reach{organization: organization, realm: at, of: map[authz.Scope][]authz.Scope{}, restricted: map[string]bool{}}
+	r := reach{
+		organization: organization, realm: at, of: map[authz.Scope][]authz.Scope{},
+		restricted: map[string]bool{}, company: map[string]string{}, billing: map[string]bool{},
+	}
 	for _, g := range all {
 		if err := w.placeGrants(&r, prefix, g); err != nil {
 			return reach{}, err
@@ -99,6 +104,7 @@ func (w *work) place(r *reach, n named, p *authz.Place) error {
 			return err
 		}
 		lies = append(lies, within...)
+		r.company[p.Account], r.billing[p.Account] = p.Company, p.AccountKind == directory.AccountBilling
 	}
 	r.of[scope] = append(lies, r.realm...)
 	return nil

@@ -15,6 +15,10 @@ const (
 	PrefixWebhook    = "whk_"
 )
 
+// StateSuperseded is the state of a membership in waiting in whose place another
+// was accepted, and of an invitation likewise (R54).
+const StateSuperseded = "superseded"
+
 // A Member is a user in one organization, or somebody invited to be one.
 type Member struct {
 	ID           string `json:"id"` // mem_…
