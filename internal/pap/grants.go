@@ -1,55 +1,13 @@
 package pap
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/postern-authz/postern/internal/authz"
 )
 
 // size is how many things the grants name.
 func (g Grants) size() int {
 	return len(g.Companies) + len(g.Accounts) + len(g.AccountGroups) + len(g.Tools)
-}
-
-// sorted is the same grants with their lists in the order of ids, and none nil.
-func (g Grants) sorted() Grants {
-	s := Grants{
-		Companies:     sortedBy(g.Companies, func(c CompanyGrant) string { return c.ID }),
-		Accounts:      sortedBy(g.Accounts, func(a AccountGrant) string { return a.ID }),
-		AccountGroups: sortedBy(g.AccountGroups, func(id string) string { return id }),
-		Tools:         sortedBy(g.Tools, func(t ToolGrant) string { return t.ID }),
-	}
-	for i := range s.Tools {
-		s.Tools[i].Accounts = sortedBy(s.Tools[i].Accounts, func(id string) string { return id })
-	}
-	return s
-}
-
-// sortedBy is a list of its own in the order of ids, without what is there twice.
-func sortedBy[T any](list []T, id func(T) string) []T {
-	own := append([]T{}, list...)
-	slices.SortStableFunc(own, func(a, b T) int { return cmp.Compare(id(a), id(b)) })
-	return slices.CompactFunc(own, func(a, b T) bool { return id(a) == id(b) })
-}
-
-// twice names what grants say more than once: which of them holds cannot be
-// known. prefix is the JSON Pointer of the grants in the request.
-func (g Grants) twice(prefix string) error {
-	seen := map[named]bool{}
-	for _, n := range g.named(prefix) {
-		list := named{n.key, n.pointer}
-		if n.key.Kind != authz.KindAccount || !strings.HasPrefix(n.pointer, prefix+"/tools/") {
-			list.pointer = "" // but each tool has a list of accounts of its own
-		}
-		if seen[list] {
-			return invalid(n.pointer, "duplicate", "%s %q is there twice", n.key.Kind, n.key.ID)
-		}
-		seen[list] = true
-	}
-	return nil
 }
 
 // with is the grants and those others, which win where both name a thing. A
@@ -68,13 +26,24 @@ func (g Grants) with(more Grants) Grants {
 	}
 	for _, t := range more.Tools {
 		put(&g.Tools, t, func(o ToolGrant) bool { return o.ID == t.ID }, func(o *ToolGrant) {
-			o.Accounts = append(o.Accounts, t.Accounts...)
+			o.Accounts = union(o.Accounts, t.Accounts)
 			if t.ExpiresAt != nil {
 				o.ExpiresAt = t.ExpiresAt
 			}
 		})
 	}
 	return g.sorted()
+}
+
+// union is a list and what another has beside it.
+func union(list, more []string) []string {
+	list = slices.Clone(list)
+	for _, id := range more {
+		if !slices.Contains(list, id) {
+			list = append(list, id)
+		}
+	}
+	return list
 }
 
 // put adds one, or changes the one that is there.

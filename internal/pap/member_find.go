@@ -76,7 +76,7 @@ func (w *work) find(organization, id string) (found, error) {
 		return found{}, err
 	}
 	f := found{organization: o, settings: settings}
-	f.Member, err = w.Reader.Member(organization, id)
+	f.Member, err = w.Member(organization, id)
 	if err != nil && !errors.Is(err, authz.ErrNotFound) {
 		return found{}, err
 	}
@@ -141,37 +141,28 @@ func (w *work) shown(f found) (Member, error) {
 
 // roleName is what the organization calls a role.
 func (w *work) roleName(s Settings, id string) (string, error) {
-	r, err := w.role(id)
-	return s.RoleName(id, r.Name), err
-}
-
-// role finds a role. One there is not is of kind authz.ErrNotFound.
-func (w *work) role(id string) (directory.Role, error) {
 	roles, err := w.Roles()
 	if err != nil {
-		return directory.Role{}, err
+		return "", err
 	}
-	i := slices.IndexFunc(roles, func(r directory.Role) bool { return r.ID == id })
-	if i < 0 {
-		return directory.Role{}, notFound("role", id)
+	name := id
+	for _, r := range roles {
+		if r.ID == id {
+			name = r.Name
+		}
 	}
-	return roles[i], nil
+	return s.RoleName(id, name), nil
 }
 
 // again reads and shows a member after a change of it. The actor still sees what
 // it saw, whatever the change was.
 func (w *work) again(f found) (Member, error) {
 	var err error
-	if f.Member, err = w.Reader.Member(f.Organization, f.ID); err != nil {
+	if f.Member, err = w.Member(f.Organization, f.ID); err != nil {
 		return Member{}, err
 	}
 	if f.reach, err = w.reachOf(f.Organization, "", f.Grants); err != nil {
 		return Member{}, err
 	}
 	return w.shown(f)
-}
-
-// member shows a member when the same request comes back.
-func (w *work) showMember(organization string) func(*work, string) (Member, error) {
-	return func(w *work, id string) (Member, error) { return w.viewMember(organization, id) }
 }

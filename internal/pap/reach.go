@@ -201,9 +201,11 @@ func (r reach) companiesUsed(g Grants) (used []authz.Scope) {
 }
 
 // lasting is when the last of the grants ends; zero: never. Grants that name
-// nothing end at once.
+// nothing end at once, and so does a company that is only authorized: it opens
+// nothing that has no end of its own.
 func (g Grants) lasting(now time.Time) time.Time {
-	if len(g.Companies)+len(g.AccountGroups) > 0 {
+	all := func(c CompanyGrant) bool { return c.AllAccounts }
+	if len(g.AccountGroups) > 0 || slices.ContainsFunc(g.Companies, all) {
 		return time.Time{}
 	}
 	last := now

@@ -171,4 +171,3 @@ func (s sight) splitTool(t ToolGrant, account func(string) bool, seen, hidden *G
 		hidden.Tools = append(hidden.Tools, rest)
 	}
 }
-
