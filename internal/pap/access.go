@@ -38,8 +38,8 @@ func (w *work) access(f found, q AccessQuery) (Access, error) {
 	if a.Role, err = w.accessRole(f); err != nil || f.State != directory.StateActive {
 		return a, err
 	}
-	f.sight.blind = f.sight.blind || !slices.Contains(a.Role.Permissions, "billing_account.view")
-	shown, hidden := f.sight.split(f.Grants, f.reach)
+	f.view.blind = f.view.blind || !slices.Contains(a.Role.Permissions, "billing_account.view")
+	shown, hidden := f.view.split(f.Grants, f.reach)
 	a.Redacted = hidden.size() > 0
 	if err := w.accessAccounts(f, q, &a); err != nil {
 		return Access{}, err
@@ -98,17 +98,17 @@ func (w *work) accessAccounts(f found, q AccessQuery, a *Access) error {
 
 // seesAccount says whether the actor may know that the member reaches it.
 func (w *work) seesAccount(f found, p *authz.Place) (bool, error) {
-	if f.sight.blind && p.AccountKind == directory.AccountBilling {
+	if f.view.blind && p.AccountKind == directory.AccountBilling {
 		return false, nil
 	}
-	if f.sight.wide {
+	if f.view.wide {
 		return true, nil
 	}
 	key := authz.Key{Kind: authz.KindAccount, ID: p.Account}
 	if err := w.place(&f.reach, named{key: key}, p); err != nil {
 		return false, err
 	}
-	return f.sight.sees(f.reach.of[authz.ScopeOf(key.Kind, key.ID)]), nil
+	return f.view.sees(f.reach.of[authz.ScopeOf(key.Kind, key.ID)]), nil
 }
 
 // placesOf are the places of accounts, and of those that they lie in.

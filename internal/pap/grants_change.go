@@ -35,8 +35,8 @@ type regrant struct {
 func (w *work) regrant(f found, g regrant) (Member, error) {
 	before, after := f.Grants.sorted(), g.after.sorted()
 	added, removed := after.beyond(before), before.beyond(after)
-	_, adding := f.sight.split(g.add, f.reach)
-	_, removing := f.sight.split(g.remove, f.reach)
+	_, adding := f.view.split(g.add, f.reach)
+	_, removing := f.view.split(g.remove, f.reach)
 	if err := w.authorizeGrants(f, added.both(adding), removed.both(removing)); err != nil {
 		return Member{}, err
 	}

@@ -88,17 +88,11 @@ func newHouse(t testing.TB, dsn string) *house {
 	t.Cleanup(func() { stop(); <-done })
 	h.pdp = pdp.New(pdp.Options{Policies: engine, Facts: pip})
 	h.PAP = pap.New(pap.Options{
-		Store: kept(h.store), Judge: h.pdp, Links: links(t), Passwords: passwords{},
+		Store: h.store, Judge: h.pdp, Links: links(t), Passwords: passwords{},
 		PortalURLs: []string{"https://portal.example"}, Now: h.clock,
 	})
 	h.put(portal)
 	return h
-}
-
-// kept is the store as a PAP sees it; nil until the store is one.
-func kept(s any) pap.Store {
-	kept, _ := s.(pap.Store)
-	return kept
 }
 
 func (h *house) clock() time.Time {

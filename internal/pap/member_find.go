@@ -15,7 +15,7 @@ type found struct {
 	settings     Settings
 	organization directory.Organization
 	reach        reach
-	sight        sight
+	view         view
 	hidden       Grants // that the actor does not see
 	self         bool   // it is the actor
 }
@@ -82,8 +82,8 @@ func (w *work) find(organization, id string) (found, error) {
 	}
 	f.self = err == nil && w.actor.isSelf(f.User)
 	if f.self {
-		f.sight, err = w.sightOfSelf(f.Role)
-	} else if f.sight, err = w.sightOf(organization); err == nil && f.ID == "" {
+		f.view, err = w.viewOfSelf(f.Role)
+	} else if f.view, err = w.viewOf(organization); err == nil && f.ID == "" {
 		err = notFound("member", id)
 	}
 	if err != nil {
@@ -98,10 +98,10 @@ func (w *work) measure(f *found) (err error) {
 	if f.reach, err = w.reachOf(f.Organization, "", f.Grants); err != nil {
 		return err
 	}
-	if !f.self && !f.sight.meets(f.Member, f.reach) {
+	if !f.self && !f.view.meets(f.Member, f.reach) {
 		return notFound("member", f.ID)
 	}
-	_, f.hidden = f.sight.split(f.Grants, f.reach)
+	_, f.hidden = f.view.split(f.Grants, f.reach)
 	return nil
 }
 
@@ -123,7 +123,7 @@ func (f found) ask(action string, changes ...given) ask {
 // shown is the member as the actor gets it.
 func (w *work) shown(f found) (Member, error) {
 	m := f.Member
-	m.Grants, f.hidden = f.sight.split(m.Grants, f.reach)
+	m.Grants, f.hidden = f.view.split(m.Grants, f.reach)
 	m.Grants = m.Grants.sorted()
 	m.Redacted = f.hidden.size() > 0
 	m.CanSignIn = m.User != "" && m.State == directory.StateActive

@@ -32,7 +32,7 @@ func (w *work) listMembers(q MemberQuery) ([]Member, *Cursor, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := w.sightOf(q.Organization)
+	s, err := w.viewOf(q.Organization)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -48,7 +48,7 @@ func (w *work) listMembers(q MemberQuery) ([]Member, *Cursor, error) {
 			return nil, nil, err
 		}
 		for i, m := range rows {
-			f := found{Member: m, settings: settings, organization: o, reach: r, sight: s, self: w.actor.isSelf(m.User)}
+			f := found{Member: m, settings: settings, organization: o, reach: r, view: s, self: w.actor.isSelf(m.User)}
 			if err := w.listMember(q, f, &shown); err != nil {
 				return nil, nil, err
 			}
@@ -73,7 +73,7 @@ func pageSize(size int) int {
 
 // reachOfAll is where the grants of all members lie, if that matters for what is
 // shown of them.
-func (w *work) reachOfAll(s sight, organization string, members []Member) (reach, error) {
+func (w *work) reachOfAll(s view, organization string, members []Member) (reach, error) {
 	var all Grants
 	for _, m := range members {
 		if !s.wide || s.blind {
@@ -88,14 +88,14 @@ func (w *work) reachOfAll(s sight, organization string, members []Member) (reach
 func (w *work) listMember(q MemberQuery, f found, to *[]Member) error {
 	if f.self {
 		var err error
-		if f.sight, err = w.sightOfSelf(f.Role); err != nil {
+		if f.view, err = w.viewOfSelf(f.Role); err != nil {
 			return err
 		}
 		if f.reach, err = w.reachOf(f.Organization, "", f.Grants); err != nil {
 			return err
 		}
 	}
-	if !f.sight.meets(f.Member, f.reach) {
+	if !f.view.meets(f.Member, f.reach) {
 		return nil
 	}
 	m, err := w.shown(f)

@@ -8,9 +8,9 @@ import (
 	"github.com/postern-authz/postern/internal/directory"
 )
 
-// A sight is how much of an organization's members the actor sees: all of it,
+// A view is how much of an organization's members the actor sees: all of it,
 // or what its powers reach.
-type sight struct {
+type view struct {
 	powers []power
 	wide   bool // a power counts in the whole organization
 	// around are the scopes that the powers lie in, themselves included.
@@ -19,18 +19,18 @@ type sight struct {
 	blind  bool     // to money: billing accounts are not for its role (R15)
 }
 
-// sightOf says what the actor sees of an organization's members. One that sees
+// viewOf says what the actor sees of an organization's members. One that sees
 // none is refused.
-func (w *work) sightOf(organization string) (sight, error) {
+func (w *work) viewOf(organization string) (view, error) {
 	powers, err := w.powersIn(organization)
 	if err != nil {
-		return sight{}, err
+		return view{}, err
 	}
 	at, err := w.reachOfOrganization(organization)
 	if err != nil {
-		return sight{}, err
+		return view{}, err
 	}
-	s := sight{powers: powers, wide: covers(powers, at)}
+	s := view{powers: powers, wide: covers(powers, at)}
 	if s.blind, err = w.blind(powers); err != nil || s.wide {
 		return s, err
 	}
@@ -43,11 +43,11 @@ func (w *work) sightOf(organization string) (sight, error) {
 	return s, err
 }
 
-// sightOfSelf is what a member sees of itself: everything that is not money, and
+// viewOfSelf is what a member sees of itself: everything that is not money, and
 // that too if its role may.
-func (w *work) sightOfSelf(role string) (sight, error) {
+func (w *work) viewOfSelf(role string) (view, error) {
 	blind, err := w.blind([]power{{role: role}})
-	return sight{wide: true, blind: blind}, err
+	return view{wide: true, blind: blind}, err
 }
 
 // blind says whether none of the roles may know of billing accounts.
@@ -89,7 +89,7 @@ func (w *work) around(organization string, powers []power) (all []authz.Scope, e
 
 // meets says whether the member is one that the actor sees at all (R6): what it
 // has and what the actor has overlap, or it has nothing yet.
-func (s sight) meets(m Member, r reach) bool {
+func (s view) meets(m Member, r reach) bool {
 	if s.wide {
 		return true
 	}
@@ -107,11 +107,11 @@ func (s sight) meets(m Member, r reach) bool {
 }
 
 // sees says whether the actor sees a grant that lies there.
-func (s sight) sees(lies []authz.Scope) bool { return s.wide || covers(s.powers, lies) }
+func (s view) sees(lies []authz.Scope) bool { return s.wide || covers(s.powers, lies) }
 
 // split parts grants into those that the actor sees and those that stay hidden.
 // A company that both lie in is in both.
-func (s sight) split(g Grants, r reach) (seen, hidden Grants) {
+func (s view) split(g Grants, r reach) (seen, hidden Grants) {
 	account := func(id string) bool {
 		return s.sees(r.of[authz.ScopeOf(authz.KindAccount, id)]) && !(s.blind && r.billing[id])
 	}
@@ -153,7 +153,7 @@ func pick(yes bool, one, other *Grants) *Grants {
 
 // splitTool shows a tool with those of its accounts that the actor sees. A tool
 // without accounts is seen by who holds it.
-func (s sight) splitTool(t ToolGrant, account func(string) bool, seen, hidden *Grants) {
+func (s view) splitTool(t ToolGrant, account func(string) bool, seen, hidden *Grants) {
 	shown, rest := t, t
 	shown.Accounts, rest.Accounts = []string{}, []string{}
 	for _, id := range t.Accounts {
