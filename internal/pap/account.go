@@ -194,9 +194,21 @@ func (p *PAP) DeleteAccount(ctx context.Context, call Call, organization, id str
 		if err != nil {
 			return Account{}, "", err
 		}
-		if err := w.tx.DeleteAccount(id); err != nil {
+		if err := w.deleteAccount(id); err != nil {
 			return Account{}, "", inUse(err, "account %q is still granted, in an account group, or what others lie in: take it out there first", id)
 		}
 		return before, id, w.noteChange("account.deleted", organization, id, before, nil)
 	}, func(_ *work, id string) (Account, error) { return Account{ID: id}, nil })
+}
+
+// deleteAccount takes nothing out of account groups, as a deletion would.
+func (w *work) deleteAccount(id string) error {
+	documents, err := w.Documents([]authz.Key{{Kind: authz.KindAccount, ID: id}})
+	if err != nil {
+		return err
+	}
+	if p := documents[0].Place; p != nil && len(p.AccountGroups) > 0 {
+		return authz.ErrConflict
+	}
+	return w.tx.DeleteAccount(id)
 }

@@ -237,9 +237,21 @@ func (p *PAP) DeleteAccountGroup(ctx context.Context, call Call, organization, i
 		if err := w.mayGroup("account_group.delete", g, g.Accounts); err != nil {
 			return AccountGroup{}, "", err
 		}
-		if err := w.tx.DeleteAccountGroup(id); err != nil {
+		if err := w.deleteGroup(organization, id); err != nil {
 			return AccountGroup{}, "", inUse(err, "account group %q is still granted: revoke it first", id)
 		}
 		return before, id, w.noteChange("account_group.deleted", organization, id, before, nil)
 	}, func(_ *work, id string) (AccountGroup, error) { return AccountGroup{ID: id, Accounts: []string{}}, nil })
+}
+
+// deleteGroup takes nothing from its holders, as a deletion would.
+func (w *work) deleteGroup(organization, id string) error {
+	holders, err := w.Members(MemberQuery{Organization: organization, AccountGroup: id, Page: Page{Size: 1}})
+	if err != nil {
+		return err
+	}
+	if len(holders) > 0 {
+		return authz.ErrConflict
+	}
+	return w.tx.DeleteAccountGroup(id)
 }

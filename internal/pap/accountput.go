@@ -203,7 +203,19 @@ func (i *intake) before(a Account) (*Account, error) {
 		return nil, conflict("kind-fixed", "account %q is of kind %s, and its kind never changes: choose another id", a.ID, known.Kind)
 	}
 	was := accountOf(known)
-	return &was, nil
+	return &was, i.mayMove(was, a.Company)
+}
+
+// mayMove: whoever holds an account is authorized for its company (R24).
+func (i *intake) mayMove(a Account, company string) error {
+	if a.Company == company {
+		return nil
+	}
+	n, err := i.HoldersOutside(a.ID, company)
+	if err == nil && n > 0 {
+		return conflict("in-use", "account %q is held by %d members who are not authorized for company %q: authorize them or revoke it first", a.ID, n, company)
+	}
+	return err
 }
 
 func (i *intake) inOrganization(company string) error {

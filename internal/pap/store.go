@@ -45,6 +45,10 @@ type Reader interface {
 	// EnclosedCompanies are the companies, beside its own, of accounts that lie in
 	// a contract or delivery account.
 	EnclosedCompanies(account string) ([]string, error)
+	// HoldersOutside counts the memberships that were granted the account, also
+	// for a tool, without being authorized for the company: while there are any,
+	// the account cannot move there (R24).
+	HoldersOutside(account, company string) (int, error)
 	Tools() ([]Tool, error)
 	Roles() ([]directory.Role, error)
 
@@ -185,7 +189,8 @@ type EventQuery struct {
 	Limit               int
 }
 
-// A MessageQuery asks for outbox rows, newest first.
+// A MessageQuery asks for outbox rows, newest first. A Recipient is asked for
+// in all organizations when none is named.
 type MessageQuery struct {
 	Organization, Channel, Recipient, State string // state: waiting, delivered or failed
 	Page

@@ -84,6 +84,9 @@ func (r reader) Accounts(q pap.AccountQuery) ([]directory.Account, error) {
 	w.text("organization_id = ?", q.Organization)
 	w.text("company_id = ?", q.Company)
 	w.text("kind = ?", q.Kind)
+	if q.Within != "" {
+		w.is("(contract_id = ? OR delivery_id = ?)", q.Within, q.Within)
+	}
 	query := selectAccounts + w.sql("id", q.Limit)
 	return list(r, readAccount, query, w.arguments...)
 }
@@ -98,6 +101,17 @@ func (r reader) EnclosedCompanies(account string) ([]string, error) {
 		WHERE a.id = $1 AND e.delivery_id = a.id AND e.company_id <> a.company_id
 		ORDER BY company_id`
 	return list(r, readText, query, account)
+}
+
+func (r reader) HoldersOutside(account, company string) (int, error) {
+	const query = `
+		SELECT COUNT(*) FROM (
+			SELECT membership_id FROM account_grants WHERE account_id = $1
+			UNION
+			SELECT membership_id FROM tool_account_grants WHERE account_id = $1
+		) g LEFT JOIN membership_companies c ON c.membership_id = g.membership_id AND c.company_id = $2
+		WHERE c.company_id IS NULL`
+	return r.number(query, account, company)
 }
 
 func readText(row *sql.Rows) (text string, err error) { return text, scan(row, &text) }

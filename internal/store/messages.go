@@ -27,7 +27,9 @@ func (r reader) Message(id string) (pap.Message, error) {
 
 func (r reader) Messages(q pap.MessageQuery) ([]pap.Message, error) {
 	var w where
-	w.is("o.organization_id = ?", q.Organization)
+	if q.Organization != "" || q.Recipient == "" {
+		w.is("o.organization_id = ?", q.Organization)
+	}
 	w.text("o.channel = ?", q.Channel)
 	w.text("o.recipient = ?", q.Recipient)
 	switch q.State {
