@@ -84,22 +84,23 @@ func (s *Store) MessageFailed(ctx context.Context, id, reason string, retryAt ti
 // became of its mail, if that is to be said.
 func (s *Store) endMessage(ctx context.Context, id, delivery, reason, query string, arguments ...any) error {
 	err := s.deliver(ctx, func(q queryer) error {
-		message, err := one(readerOf(q, 0), "message", readMessage, `SELECT `+messageColumns+` FROM outbox o WHERE o.id = $1`, id)
+		m, err := readerOf(q, 0).Message(id)
 		if err != nil {
 			return err
 		}
-		invitation := invitationOf(message)
-		if delivery != "" && invitation != "" {
+		mail, tells := invitationMail(m)
+		if tells = tells && delivery != ""; tells {
 			// A change that has read the invitation writes all of it back.
 			if _, err := q.run(`UPDATE directory SET revision = revision`); err != nil {
 				return err
 			}
 		}
 		n, err := q.run(query, arguments...)
-		if err != nil || n == 0 || delivery == "" || invitation == "" {
+		if err != nil || n == 0 || !tells {
 			return err
 		}
-		_, err = q.run(`UPDATE invitations SET delivery = $1, delivery_reason = $2 WHERE id = $3`, delivery, optional(reason), invitation)
+		_, err = q.run(`UPDATE invitations SET delivery = $1, delivery_reason = $2 WHERE id = $3 AND generation = $4`,
+			delivery, optional(reason), mail.About, mail.Generation)
 		return err
 	})
 	if err != nil {
@@ -108,15 +109,12 @@ func (s *Store) endMessage(ctx context.Context, id, delivery, reason, query stri
 	return nil
 }
 
-// invitationOf is the invitation that a message carries the link of, if any.
-func invitationOf(m pap.Message) string {
-	var about struct {
-		Invitation string `json:"invitation"`
+// invitationMail is the mail that a message is, if that carries an invitation.
+func invitationMail(m pap.Message) (mail pap.Mail, ok bool) {
+	if m.Channel != pap.ChannelMail || m.Type != pap.MailInvitation {
+		return mail, false
 	}
-	if m.Channel != pap.ChannelMail || json.Unmarshal(m.Payload, &about) != nil {
-		return ""
-	}
-	return about.Invitation
+	return mail, json.Unmarshal(m.Payload, &mail) == nil
 }
 
 // DisableWebhook keeps further events from a webhook whose receiver is gone. It
