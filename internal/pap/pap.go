@@ -116,5 +116,6 @@ func New(o Options) *PAP {
 	if o.NewID == nil {
 		o.NewID = func(prefix string) string { return prefix + uuid.Must(uuid.NewV7()).String() }
 	}
+	o.Limits = o.Limits.withDefaults()
 	return &PAP{o}
 }

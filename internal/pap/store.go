@@ -82,6 +82,9 @@ type Reader interface {
 	Credential(user string) (Credential, error)
 	Reset(user string) (Reset, error)
 	EmailChange(user string) (EmailChange, error)
+	// EmailChangesDue are confirmed ones whose hold has passed by now, the oldest
+	// first.
+	EmailChangesDue(now time.Time, limit int) ([]EmailChange, error)
 
 	// LastEvent is the end of an organization's chain; the zero Event begins it.
 	LastEvent(organization string) (Event, error)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"time"
 
 	"github.com/postern-authz/postern/internal/pap"
 )
@@ -46,15 +47,23 @@ func (c change) PutReset(p pap.Reset) error {
 	)
 }
 
+const selectEmailChanges = `
+	SELECT user_id, email, email_key, generation, expires_at, confirmed_at, effective_at FROM email_changes`
+
+func readEmailChange(row *sql.Rows) (p pap.EmailChange, err error) {
+	var expires, confirmed, effective *int64
+	err = scan(row, &p.User, &p.Email, &p.EmailKey, &p.Generation, &expires, &confirmed, &effective)
+	p.ExpiresAt, p.ConfirmedAt, p.EffectiveAt = instant(expires), moment(confirmed), moment(effective)
+	return p, err
+}
+
 func (r reader) EmailChange(user string) (pap.EmailChange, error) {
-	const query = `
-		SELECT user_id, email, email_key, generation, expires_at, confirmed_at, effective_at FROM email_changes WHERE user_id = $1`
-	return one(r, "e-mail change of "+user, func(row *sql.Rows) (p pap.EmailChange, err error) {
-		var expires, confirmed, effective *int64
-		err = scan(row, &p.User, &p.Email, &p.EmailKey, &p.Generation, &expires, &confirmed, &effective)
-		p.ExpiresAt, p.ConfirmedAt, p.EffectiveAt = instant(expires), moment(confirmed), moment(effective)
-		return p, err
-	}, query, user)
+	return one(r, "e-mail change of "+user, readEmailChange, selectEmailChanges+` WHERE user_id = $1`, user)
+}
+
+func (r reader) EmailChangesDue(now time.Time, limit int) ([]pap.EmailChange, error) {
+	const due = ` WHERE effective_at <= $1 ORDER BY effective_at, user_id LIMIT $2`
+	return list(r, readEmailChange, selectEmailChanges+due, now.UnixMilli(), limit)
 }
 
 func (c change) PutEmailChange(p pap.EmailChange) error {
