@@ -8,14 +8,14 @@ import (
 	"github.com/postern-authz/postern/internal/outbox"
 )
 
-// ours is what a server says before it knows the mail: it is about us, so the
-// mail waits until somebody has mended it.
+// ours is what a server says of us, or of itself, and not of the mail: the mail
+// waits until somebody has mended it.
 func ours(step string, reason outbox.Reason, err error) error {
 	if code := codeOf(err); code != 0 {
 		return &outbox.Delay{Reason: reason, Err: fmt.Errorf("the mail server answers %s with %d", step, code)}
 	}
 	if reason == ReasonAuth {
-		return &outbox.Delay{Reason: reason, Err: errors.New("the mail server and we have no way to sign in in common, or it broke off")}
+		return &outbox.Delay{Reason: reason, Err: errors.New("the mail server broke off, or there is no way to sign in that it offers and we know")}
 	}
 	return &outbox.Delay{Reason: ReasonLost}
 }
@@ -28,9 +28,11 @@ func refusal(step string, err error) error {
 	case code == 0:
 		return &outbox.Delay{Reason: ReasonLost}
 	case code == 530, code == 534, code == 535, code == 538: // RFC 4954
-		return &outbox.Delay{Reason: ReasonAuth, Err: fmt.Errorf("the mail server answers %s with %d", step, code)}
+		return ours(step, ReasonAuth, err)
+	case step == "MAIL" && code >= 500 && code <= 504: // it does not even understand us
+		return ours(step, ReasonServer, err)
 	case code < 500:
-		return &outbox.Delay{Reason: ReasonDeferred, Err: fmt.Errorf("the mail server answers %s with %d", step, code)}
+		return ours(step, ReasonDeferred, err)
 	}
 	return &outbox.Undeliverable{Reason: class(step, code)}
 }

@@ -57,6 +57,9 @@ func (p *PAP) CreateToken(ctx context.Context, call Call, in NewToken) (NewToken
 		if err != nil {
 			return NewTokenSecret{}, "", err
 		}
+		if err := w.authorizeToken("service_token.create", t); err != nil {
+			return NewTokenSecret{}, "", err
+		}
 		made := seal(t)
 		if err := w.tx.PutToken(made.Token); err != nil {
 			return NewTokenSecret{}, "", err
@@ -69,6 +72,16 @@ func (p *PAP) CreateToken(ctx context.Context, call Call, in NewToken) (NewToken
 		t, err := w.Token(id)
 		return NewTokenSecret{Token: t}, missing(err, "service token", id)
 	})
+}
+
+// authorizeToken asks about one token. What speaks as the operator is of the
+// operator's own realm: its staff, who manage customers, make and revoke none.
+func (w *work) authorizeToken(action string, t Token) error {
+	reach := []authz.Scope{"realm:customer"}
+	if slices.Contains(t.Scopes, ScopeOperator) {
+		reach = []authz.Scope{"realm:operator"}
+	}
+	return w.authorize(ask{action: action, target: target{id: t.ID, reach: reach}})
 }
 
 // seal gives a token its id, its secret and the hash of that.
@@ -151,6 +164,9 @@ func (p *PAP) RevokeToken(ctx context.Context, call Call, id string) (Token, Cha
 		before, err := w.Token(id)
 		if err != nil {
 			return Token{}, "", missing(err, "service token", id)
+		}
+		if err := w.authorizeToken("service_token.revoke", before); err != nil {
+			return Token{}, "", err
 		}
 		if !before.RevokedAt.IsZero() {
 			return Token{}, "", conflict("already-revoked", "service token %q was revoked already", id)

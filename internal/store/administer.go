@@ -34,8 +34,13 @@ func (s *Store) Look(ctx context.Context, fn func(pap.Reader) error) error {
 		if err != nil {
 			return err
 		}
-		return fn(reader{q: q, revision: revision, settle: func() error { return nil }})
+		return fn(readerOf(q, revision))
 	})
+}
+
+// readerOf reads what a transaction sees, in which nothing is kept back.
+func readerOf(q queryer, revision authz.Revision) reader {
+	return reader{q: q, revision: revision, settle: func() error { return nil }}
 }
 
 // A change is a tx that also reads, what it wrote included, and writes the
@@ -129,14 +134,7 @@ func (t *tx) run(query string, arguments ...any) (int64, error) {
 	if err := t.settle(); err != nil {
 		return 0, err
 	}
-	if !canBeKept(arguments) {
-		return 0, fmt.Errorf("a record holds text that is not UTF-8 or has a NUL: %w", authz.ErrInvalid)
-	}
-	result, err := t.tx.ExecContext(t.ctx, t.dialect.sql(query), arguments...)
-	if err != nil {
-		t.err = t.dialect.classify(err)
-		return 0, t.err
-	}
-	t.changed = true
-	return result.RowsAffected()
+	n, err := t.queryer.run(query, arguments...)
+	t.err, t.changed = err, true
+	return n, err
 }

@@ -99,7 +99,7 @@ func (r reader) EnclosedCompanies(account string) ([]string, error) {
 		UNION
 		SELECT e.company_id FROM accounts a CROSS JOIN accounts e
 		WHERE a.id = $1 AND e.delivery_id = a.id AND e.company_id <> a.company_id
-		ORDER BY company_id`
+		ORDER BY 1`
 	return list(r, readText, query, account)
 }
 

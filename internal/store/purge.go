@@ -64,7 +64,7 @@ func (c change) purgeMails(address string) error {
 		return nil
 	}
 	_, err := c.run(`
-		UPDATE outbox SET recipient = '' WHERE channel = 'mail' AND recipient = $1
+		UPDATE outbox SET recipient = '', payload = '{}' WHERE channel = 'mail' AND recipient = $1
 		AND (delivered_at IS NOT NULL OR failed_at IS NOT NULL)`, address)
 	return err
 }

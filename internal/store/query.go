@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+
+	"github.com/postern-authz/postern/internal/authz"
 )
 
 // A queryer is a transaction, and how to speak to it.
@@ -22,6 +24,18 @@ func (q queryer) unhurried() error {
 		return fmt.Errorf("begin: %w", q.dialect.classify(err))
 	}
 	return nil
+}
+
+// run runs a statement and says how many rows it wrote.
+func (q queryer) run(query string, arguments ...any) (int64, error) {
+	if !canBeKept(arguments) {
+		return 0, fmt.Errorf("a record holds text that is not UTF-8 or has a NUL: %w", authz.ErrInvalid)
+	}
+	result, err := q.tx.ExecContext(q.ctx, q.dialect.sql(query), arguments...)
+	if err != nil {
+		return 0, q.dialect.classify(err)
+	}
+	return result.RowsAffected()
 }
 
 // exec runs a statement over the rows, and none if there are none.

@@ -33,11 +33,15 @@ func (c change) PutReplay(p pap.Replay) error {
 	)
 }
 
-// mailsCountFor is how long it is remembered that a mail went to an address.
-const mailsCountFor = 24 * time.Hour
+const (
+	// mailsCountFor is how long it is remembered that a mail went to an address.
+	mailsCountFor = 24 * time.Hour
+	// messagesStayFor is how long it can be seen what became of a message.
+	messagesStayFor = 30 * 24 * time.Hour
+)
 
 // forget drops, now and then, what no longer counts: idempotency keys that
-// expired, and mails of more than a day ago.
+// expired, and mails and webhooks that were done with long ago.
 func (t *tx) forget() error {
 	if !t.changed || t.revision%pruneEvery != 0 {
 		return nil
@@ -45,6 +49,9 @@ func (t *tx) forget() error {
 	if _, err := t.run(`DELETE FROM replays WHERE expires_at <= $1`, t.now); err != nil {
 		return err
 	}
-	_, err := t.run(`DELETE FROM sent_mails WHERE sent_at <= $1`, t.now-mailsCountFor.Milliseconds())
+	if _, err := t.run(`DELETE FROM sent_mails WHERE sent_at <= $1`, t.now-mailsCountFor.Milliseconds()); err != nil {
+		return err
+	}
+	_, err := t.run(`DELETE FROM outbox WHERE COALESCE(delivered_at, failed_at) <= $1`, t.now-messagesStayFor.Milliseconds())
 	return err
 }

@@ -25,6 +25,8 @@ func Run(t *testing.T, newDSN func(testing.TB) string) {
 		{"followers", testFollowers},
 		{"schema", testSchema},
 		{"app keys", testAppKeys},
+		{"members", testMembers},
+		{"usernames", testUsernames},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(t, newDSN) })
 	}

@@ -151,6 +151,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_due ON outbox (available_at) WHERE delivered_at IS NULL AND failed_at IS NULL;
 CREATE INDEX outbox_by_recipient ON outbox (recipient, revision, id) WHERE delivered_at IS NULL AND failed_at IS NULL;
+CREATE INDEX outbox_done ON outbox (COALESCE(delivered_at, failed_at));
 CREATE INDEX outbox_newest ON outbox (organization_id, created_at DESC, id DESC);
 
 CREATE TABLE webhooks (
