@@ -153,6 +153,15 @@ func (p *PIP) awaitLook(ctx context.Context) {
 	p.awaitThat(ctx, func() bool { return p.ended > begun })
 }
 
+// Wake says that something was committed, so that the follower looks at once
+// instead of at the next interval. It never blocks.
+func (p *PIP) Wake() {
+	select {
+	case p.poke <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
 // awaitThat has the change log looked at until something is so. It asks under
 // the lock. It gives up while ctx still lasts, so that what is not so can be
 // told from what could not be known.
@@ -191,10 +200,7 @@ func (p *PIP) again(ctx context.Context, polled <-chan struct{}, try int) bool {
 			return false
 		}
 	}
-	select {
-	case p.poke <- struct{}{}:
-	default: // it will look anyway
-	}
+	p.Wake()
 	select {
 	case <-polled:
 		return true
