@@ -18,6 +18,7 @@ import (
 	"github.com/postern-authz/postern/internal/grant"
 	"github.com/postern-authz/postern/internal/httpserver"
 	"github.com/postern-authz/postern/internal/ops"
+	"github.com/postern-authz/postern/internal/pdp"
 	"github.com/postern-authz/postern/internal/policy"
 	"github.com/postern-authz/postern/internal/store"
 	"github.com/postern-authz/postern/internal/token"
@@ -27,19 +28,23 @@ import (
 type Options struct {
 	Log     *slog.Logger
 	Out     io.Writer       // of a decision log to stdout
-	Serving func(Addresses) // called once decisions are served; nil: nobody is told
+	Serving func(Addresses) // called once everything is served; nil: nobody is told
 }
 
 // Addresses are where the listeners came to listen.
 type Addresses struct {
-	Decisions net.Addr
-	Ops       net.Addr
+	Decisions  net.Addr
+	Management net.Addr // nil: none
+	Ops        net.Addr
+	// OperatorKey is the path of the file with the first operator key, as long
+	// as there is one.
+	OperatorKey string
 }
 
 // Serve runs a server until ctx ends, and returns nil when it has ended in
-// order: requests answered, decisions logged.
+// order: requests answered, mails under way sent, decisions logged.
 //
-// Probes and metrics are served from the beginning. Decisions are served once
+// Probes and metrics are served from the beginning. All else is served once
 // the policy is in force and the directory has been read; a database that does
 // not answer yet is waited for (F09), anything else that is wrong is an error.
 func Serve(ctx context.Context, cfg *config.Config, o Options) error {
@@ -55,7 +60,7 @@ func Serve(ctx context.Context, cfg *config.Config, o Options) error {
 		}
 		return err
 	}
-	return s.serveDecisions(ctx)
+	return s.serve(ctx)
 }
 
 // A server is one running Postern. What it has opened it closes in reverse.
@@ -75,6 +80,10 @@ type server struct {
 	pip    *grant.PIP
 	log    *decisionlog.Log // nil: decisions are not logged
 	tokens *token.Tokens
+	pdp    *pdp.PDP
+
+	secret    []byte // that everything which is sealed is sealed with
+	directory string // its id
 }
 
 // A named thing is one that has to be closed.
@@ -138,7 +147,15 @@ func (s *server) prepare(ctx context.Context) error {
 	if err := s.openDirectory(ctx); err != nil {
 		return err
 	}
-	return s.openLog()
+	if err := s.openLog(); err != nil {
+		return err
+	}
+	o := pdp.Options{Policies: s.engine, Facts: s.pip, Registerer: s.registry}
+	if s.log != nil {
+		o.Log = s.log
+	}
+	s.pdp = pdp.New(o)
+	return nil
 }
 
 func (s *server) loadPolicies(ctx context.Context) (err error) {
@@ -158,15 +175,14 @@ func (s *server) openDirectory(ctx context.Context) error {
 	if err := s.openStore(ctx); err != nil {
 		return err
 	}
-	id, err := s.store.DirectoryID(ctx)
-	if err != nil {
+	var err error
+	if s.directory, err = s.store.DirectoryID(ctx); err != nil {
 		return err
 	}
-	secret, err := s.cfg.Key()
-	if err != nil {
+	if s.secret, err = s.cfg.Key(); err != nil {
 		return err
 	}
-	if s.tokens, err = token.New(secret, id); err != nil {
+	if s.tokens, err = token.New(s.secret, s.directory); err != nil {
 		return err
 	}
 	s.pip = grant.New(grant.Options{

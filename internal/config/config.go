@@ -29,11 +29,12 @@ type Config struct {
 	Management Management `envPrefix:"MANAGEMENT_"`
 	Ops        Ops        `envPrefix:"OPS_"`
 
-	Credentials  string   `env:"CREDENTIALS" envDefault:"local" enum:"local,external" help:"Who keeps passwords: Postern (local), or an identity provider (external); then nothing that has to do with passwords is served."`
-	PortalURLs   []string `env:"PORTAL_URLS" help:"The https URLs of the portals that mailed links may lead to, the default first; http only on a loopback address. Empty: no link is mailed."`
-	WebhookAllow []string `env:"WEBHOOK_ALLOW" help:"Networks such as 10.1.0.0/16 that webhooks may be sent into although they are not on the internet; only there may a webhook be http. Empty: none."`
-	JWT          JWT      `envPrefix:"JWT_"`
-	Mail         Mail     `envPrefix:""`
+	Credentials        string        `env:"CREDENTIALS" envDefault:"local" enum:"local,external" help:"Who keeps passwords: Postern (local), or an identity provider (external); then nothing that has to do with passwords is served."`
+	PortalURLs         []string      `env:"PORTAL_URLS" help:"The https URLs of the portals that mailed links may lead to, the default first; http only on a loopback address. Empty: no link is mailed."`
+	WebhookAllow       []string      `env:"WEBHOOK_ALLOW" help:"Networks such as 10.1.0.0/16 that webhooks may be sent into although they are not on the internet; only there may a webhook be http. Empty: none."`
+	InvitationCooldown time.Duration `env:"INVITATION_COOLDOWN" envDefault:"1m" range:"0s..24h" help:"How long after one mail of an invitation the next one may go."`
+	JWT                JWT           `envPrefix:"JWT_"`
+	Mail               Mail          `envPrefix:""`
 
 	Policies       string        `env:"POLICIES" help:"Directory or .tar.gz of a core policy of your own. Empty: the core policy embedded in this program."`
 	Overlays       []string      `env:"OVERLAYS" help:"Directories or .tar.gz files of overlay policies, laid over the core in this order. Empty: none."`
@@ -66,6 +67,12 @@ type Decisions struct {
 	MaxConns  int           `env:"MAX_CONNECTIONS" envDefault:"8192" range:"1..1000000" help:"Most connections at a time; one more is closed at once."`
 	ConnsByIP int           `env:"MAX_CONNECTIONS_PER_IP" envDefault:"0" range:"0..1000000" help:"Most connections at a time from one address; 0 for no such limit, because behind a proxy all callers share one."`
 }
+
+// Who keeps passwords.
+const (
+	CredentialsLocal    = "local"
+	CredentialsExternal = "external"
+)
 
 // The ways an application proves who it is. AuthAuto is never what AuthMode
 // returns.

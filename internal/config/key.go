@@ -45,22 +45,42 @@ func (c *Config) makeKey(path string) error {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := c.MakeState(); err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(c.State, ".secret-*") // 0600
+	raw := make([]byte, minSecret)
+	_, _ = rand.Read(raw) // never fails
+	file, err := c.writeSecret(base64.RawURLEncoding.EncodeToString(raw))
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name())
-	raw := make([]byte, minSecret)
-	_, _ = rand.Read(raw) // never fails
-	_, err = fmt.Fprintln(file, base64.RawURLEncoding.EncodeToString(raw))
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(file.Name(), path); !errors.Is(err, fs.ErrExist) {
+	defer os.Remove(file)
+	if err := os.Link(file, path); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil
+}
+
+// KeepSecret writes a secret into a file of the state directory that only its
+// owner may read, in place of what was there. It appears whole or not at all.
+func (c *Config) KeepSecret(name, secret string) error {
+	file, err := c.writeSecret(secret)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file) // gone by then, unless it could not be renamed
+	return os.Rename(file, filepath.Join(c.State, name))
+}
+
+// writeSecret writes a secret to a new file of the state directory, 0600.
+func (c *Config) writeSecret(secret string) (path string, err error) {
+	if err := c.MakeState(); err != nil {
+		return "", err
+	}
+	file, err := os.CreateTemp(c.State, ".secret-*")
+	if err != nil {
+		return "", err
+	}
+	_, err = fmt.Fprintln(file, secret)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(file.Name()))
+	}
+	return file.Name(), nil
 }

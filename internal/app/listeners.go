@@ -1,0 +1,110 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/postern-authz/postern/internal/httpserver"
+)
+
+// A listener is one that is open and not yet served.
+type listener struct {
+	*httpserver.Server
+	net.Listener
+}
+
+// serve serves decisions, and administration unless it is turned off, until ctx
+// ends and the drains are over. When one of them ends by itself, so do all.
+func (s *server) serve(ctx context.Context) error {
+	decisions, err := s.openDecisions(ctx)
+	if err != nil {
+		return err
+	}
+	open := []listener{decisions}
+	s.addresses.Decisions = decisions.Addr()
+	if address, on := s.cfg.Management.Listen.Address(); on {
+		management, err := s.openManagement(ctx, string(address))
+		if err != nil {
+			return errors.Join(err, decisions.Close())
+		}
+		open = append(open, management)
+		s.addresses.Management = management.Addr()
+	}
+	s.begun()
+	context.AfterFunc(ctx, s.ops.Drain)
+	err = together(ctx, open)
+	s.Log.Info("ended")
+	return err
+}
+
+// begun says that everything is served.
+func (s *server) begun() {
+	s.state.start(s.engine, s.pip)
+	s.Log.Info("serving decisions", "addr", s.addresses.Decisions.String(), "policy", s.engine.Live().Revision(),
+		"directory", s.cfg.Database.String(), "auth", s.cfg.Decisions.AuthMode())
+	if s.addresses.Management != nil {
+		s.Log.Info("serving administration", "addr", s.addresses.Management.String())
+	}
+	if s.Serving != nil {
+		s.Serving(s.addresses)
+	}
+}
+
+func (s *server) openDecisions(ctx context.Context) (listener, error) {
+	server, err := s.decisions()
+	if err != nil {
+		return listener{}, err
+	}
+	ln, err := httpserver.Listen(ctx, string(s.cfg.Decisions.Listen))
+	if err != nil {
+		return listener{}, fmt.Errorf("POSTERN_DECISIONS_LISTEN: %w", err)
+	}
+	return listener{server, ln}, nil
+}
+
+func (s *server) openManagement(ctx context.Context, address string) (listener, error) {
+	server, err := s.management(ctx)
+	if err != nil {
+		return listener{}, err
+	}
+	ln, err := httpserver.Listen(ctx, address)
+	if err != nil {
+		return listener{}, fmt.Errorf("POSTERN_MANAGEMENT_LISTEN: %w", err)
+	}
+	return listener{server, ln}, nil
+}
+
+// together serves listeners until ctx ends or one of them does.
+func together(ctx context.Context, open []listener) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, len(open))
+	for _, l := range open {
+		go func() {
+			defer stop()
+			ended <- l.Serve(ctx, l.Listener)
+		}()
+	}
+	var all error
+	for range open {
+		all = errors.Join(all, <-ended)
+	}
+	return all
+}
+
+// certificates are those of a listener, or nil for none.
+func (s *server) certificates(listener, cert, key, clientCA string) (*httpserver.Certificates, error) {
+	if cert == "" {
+		return nil, nil
+	}
+	c, err := httpserver.NewCertificates(httpserver.CertificateOptions{
+		Listener: listener, Cert: cert, Key: key, ClientCA: clientCA, Log: s.Log, Metrics: s.registry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.background(listener+" certificates", c.Watch)
+	return c, nil
+}

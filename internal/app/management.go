@@ -1,0 +1,205 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/bearer"
+	"github.com/postern-authz/postern/internal/config"
+	"github.com/postern-authz/postern/internal/httpserver"
+	"github.com/postern-authz/postern/internal/link"
+	"github.com/postern-authz/postern/internal/mail"
+	"github.com/postern-authz/postern/internal/managementapi"
+	"github.com/postern-authz/postern/internal/outbox"
+	"github.com/postern-authz/postern/internal/pap"
+	"github.com/postern-authz/postern/internal/password"
+	"github.com/postern-authz/postern/internal/webhook"
+)
+
+// management is the management listener with its routes, and with the outbox
+// running behind it.
+func (s *server) management(ctx context.Context) (*httpserver.Server, error) {
+	m := s.cfg.Management
+	certificates, err := s.certificates("management", m.TLSCert, m.TLSKey, m.ClientCA)
+	if err != nil {
+		return nil, err
+	}
+	admin, err := s.administration()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.firstKey(ctx, admin); err != nil {
+		return nil, err
+	}
+	callers, err := s.callers()
+	if err != nil {
+		return nil, err
+	}
+	server := httpserver.New(httpserver.Options{
+		Name: "management", MaxBody: int(m.MaxBody), MaxConns: m.MaxConns,
+		Timeout: m.Timeout, DrainDelay: s.cfg.DrainDelay, TLS: certificates, Log: s.Log, Metrics: s.registry,
+	})
+	return server, managementapi.Register(server.App, managementapi.Options{
+		PAP: admin, Tokens: s.tokens, Secret: s.secret, Log: s.Log,
+		Authenticate: func(c *fiber.Ctx) (pap.Principal, error) { return identify(c, callers) },
+		Limits: managementapi.Limits{
+			StrangerPerMinute: float64(m.StrangerRate), CredentialPerSecond: float64(m.Rate), CredentialBurst: 2 * m.Rate,
+		},
+	})
+}
+
+// administration is the PAP, whose changes are followed here at once.
+func (s *server) administration() (*pap.PAP, error) {
+	links, err := link.New(s.secret, s.directory)
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := webhook.NewSecrets(s.secret, s.directory)
+	if err != nil {
+		return nil, err
+	}
+	worker, err := s.outbox(links, secrets)
+	if err != nil {
+		return nil, err
+	}
+	o := pap.Options{
+		Store: following{s.store, func() { s.pip.Wake(); worker.Wake() }},
+		Judge: s.pdp, Links: links, Secrets: secrets, PortalURLs: s.cfg.PortalURLs,
+		PlainWebhooks: len(s.cfg.WebhookAllow) > 0, Log: s.Log,
+		Limits: pap.Limits{Cooldown: s.cfg.InvitationCooldown},
+	}
+	if o.Limits.Cooldown == 0 {
+		o.Limits.Cooldown = -1 // none, where the zero value is the default
+	}
+	if s.cfg.Credentials == config.CredentialsLocal {
+		o.Passwords = password.New()
+	}
+	return pap.New(o), nil
+}
+
+// following is a store whose changes somebody wants to hear of.
+type following struct {
+	pap.Store
+	changed func()
+}
+
+// Change implements pap.Store.
+func (f following) Change(ctx context.Context, fn func(pap.Tx) error) (authz.Revision, error) {
+	revision, err := f.Store.Change(ctx, fn)
+	if err == nil {
+		f.changed()
+	}
+	return revision, err
+}
+
+// outbox runs until the server closes, after the listeners.
+func (s *server) outbox(links pap.Links, secrets *webhook.Secrets) (*outbox.Worker, error) {
+	var allow []netip.Prefix
+	for _, text := range s.cfg.WebhookAllow {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("POSTERN_WEBHOOK_ALLOW: %w", err)
+		}
+		allow = append(allow, network)
+	}
+	hooks, err := webhook.New(webhook.Options{Directory: s.store, Secrets: secrets, Allow: allow})
+	if err != nil {
+		return nil, err
+	}
+	routes := map[string]outbox.Route{pap.ChannelWebhook: {Courier: hooks}, pap.ChannelMail: {}}
+	if m := s.cfg.Mail; m.Server != config.MailNone {
+		courier, err := mail.New(mail.Options{
+			Server: m.Server.URL(m.Password), From: m.From, PortalURLs: s.cfg.PortalURLs, Links: links, Directory: s.store,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("POSTERN_MAIL: %w", err)
+		}
+		routes[pap.ChannelMail] = outbox.Route{Courier: courier}
+	}
+	worker, err := outbox.New(outbox.Options{Store: s.store, Routes: routes, Registerer: s.registry, Log: s.Log})
+	if err != nil {
+		return nil, err
+	}
+	s.background("outbox", worker.Run)
+	return worker, nil
+}
+
+// operatorKey is the file that the first operator key is shown in.
+const operatorKey = "operator.key"
+
+// firstKey makes the first operator key and writes it into a file of its
+// owner's, if the directory has none.
+func (s *server) firstKey(ctx context.Context, admin *pap.PAP) error {
+	path := filepath.Join(s.cfg.State, operatorKey)
+	made := false
+	err := admin.FirstOperatorKey(ctx, func(secret string) error {
+		made = true
+		return s.cfg.KeepSecret(operatorKey, secret)
+	})
+	switch {
+	case err != nil && made:
+		return fmt.Errorf("keep the first operator key in %s: %w", path, err)
+	case err != nil:
+		return fmt.Errorf("make the first operator key: %w", err)
+	case made:
+		s.Log.Info("made an operator key, which is shown in this file and nowhere else: keep it safe", "file", path)
+	}
+	if _, err := os.Stat(path); err == nil {
+		s.addresses.OperatorKey = path
+	}
+	return nil
+}
+
+// callers knows who may administer.
+func (s *server) callers() (*bearer.Bearer, error) {
+	o := bearer.Options{Directory: administrators{s.store}, Metrics: s.registry, Log: s.Log, MaxStaleness: s.cfg.MaxStaleness}
+	if j := s.cfg.JWT; j.Issuer != "" {
+		o.Issuers = []bearer.Issuer{{Name: j.Issuer, Audience: j.Audience, Keys: j.Keys, UserClaim: j.UserClaim}}
+	}
+	b, err := bearer.New(o)
+	if err != nil {
+		return nil, err
+	}
+	if len(o.Issuers) > 0 {
+		s.background("issuers' keys", b.Follow)
+	}
+	return b, nil
+}
+
+// identify says who sends a request. Of two actors none is the right one.
+func identify(c *fiber.Ctx, callers *bearer.Bearer) (pap.Principal, error) {
+	h := &c.Request().Header
+	actors := h.PeekAll("Postern-Actor")
+	if len(actors) > 1 {
+		return pap.Principal{}, fmt.Errorf("the request has %d Postern-Actor headers: send one: %w", len(actors), authz.ErrInvalid)
+	}
+	return callers.Identify(c.UserContext(), string(h.Peek(fiber.HeaderAuthorization)), string(h.Peek("Postern-Actor")))
+}
+
+// administrators are what the directory knows of who may administer it.
+type administrators struct{ store pap.Store }
+
+// Token implements bearer.Directory.
+func (a administrators) Token(ctx context.Context, id string) (t pap.Token, err error) {
+	err = a.store.Look(ctx, func(r pap.Reader) error {
+		t, err = r.Token(id)
+		return err
+	})
+	return t, err
+}
+
+// UserByUsername implements bearer.Directory.
+func (a administrators) UserByUsername(ctx context.Context, username string) (id string, err error) {
+	err = a.store.Look(ctx, func(r pap.Reader) error {
+		person, err := r.PersonByUsername(username)
+		id = person.ID
+		return err
+	})
+	return id, err
+}
