@@ -27,6 +27,7 @@ func install(t *testing.T, settings ...string) installation {
 		"GOCOVERDIR=" + os.Getenv("GOCOVERDIR"),
 		"POSTERN_STATE=" + filepath.Join(dir, "state"),
 		"POSTERN_DECISIONS_LISTEN=127.0.0.1:0",
+		"POSTERN_MANAGEMENT_LISTEN=127.0.0.1:0",
 		"POSTERN_OPS_LISTEN=127.0.0.1:0",
 	}, unhurried()...)
 	return installation{program(t), dir, append(env, settings...)}

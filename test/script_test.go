@@ -50,6 +50,7 @@ func settings(env *testscript.Env) error {
 	env.Setenv("ACME", portal)
 	env.Setenv("POSTERN_STATE", filepath.Join(env.WorkDir, ".state"))
 	env.Setenv("POSTERN_DECISIONS_LISTEN", "127.0.0.1:0")
+	env.Setenv("POSTERN_MANAGEMENT_LISTEN", "127.0.0.1:0")
 	env.Setenv("POSTERN_OPS_LISTEN", "127.0.0.1:0")
 	env.Vars = append(env.Vars, unhurried()...)
 	return nil

@@ -17,6 +17,7 @@ import (
 // A server is a running "postern serve".
 type server struct {
 	decisions, ops endpoint
+	administration endpoint
 	stdout, stderr *record // stdout is the decision log
 	cmd            *exec.Cmd
 	done           chan struct{} // closed when it has ended
@@ -54,12 +55,12 @@ func start(binary, dir string, env []string, flags ...string) (*server, error) {
 func (s *server) serves(demo bool) bool {
 	if demo {
 		return s.stdout.await(s.done, func(text string) bool {
-			s.decisions, s.ops = shown(text, "decisions"), shown(text, "ops")
+			s.decisions, s.ops, s.administration = shown(text, "decisions"), shown(text, "ops"), shown(text, "administration")
 			return s.decisions.base != "" && s.ops.base != ""
 		})
 	}
 	return s.stderr.await(s.done, func(text string) bool {
-		s.decisions, s.ops = logged(text, "serving decisions"), logged(text, "serving ops")
+		s.decisions, s.ops, s.administration = logged(text, "serving decisions"), logged(text, "serving ops"), logged(text, "serving administration")
 		return s.decisions.base != "" && s.ops.base != ""
 	})
 }
@@ -104,7 +105,7 @@ func (s *server) stop() error { return s.end(syscall.SIGTERM) }
 func (s *server) kill() error { return s.end(syscall.SIGKILL) }
 
 func (s *server) end(signal syscall.Signal) error {
-	for _, e := range []endpoint{s.decisions, s.ops} {
+	for _, e := range []endpoint{s.decisions, s.ops, s.administration} {
 		if e.client != nil {
 			e.client.CloseIdleConnections()
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,18 +57,16 @@ func demoEnviron(environ []string, state string) []string {
 // printDemo says what listens where, and what can be asked. The commands work as
 // they stand.
 func printDemo(w io.Writer, a app.Addresses) {
-	url, flags := "http://"+a.Decisions.String(), ""
-	if a.Decisions.Network() == "unix" {
-		url, flags = "http://postern", " --unix-socket "+a.Decisions.String()
-	}
+	url, flags := reach(a.Decisions)
 	ask := func(path, body string) string {
 		return fmt.Sprintf("curl -s%s %s/access/v1/%s -H 'Content-Type: application/json' -d '%s'", flags, url, path, body)
 	}
 	_, _ = fmt.Fprintf(w, `Postern serves a demo portal: the carrier Northline, its customers ACME and
 Globex, and the partner Orchard. It is gone when you press Ctrl-C.
 
-decisions  %s
-ops        http://%s (/metrics, /readyz)
+decisions       %s
+administration  %s
+ops             http://%s (/metrics, /readyz)
 
 # Rosa is a Regular user of ACME: she may see the service a-1001.
 
@@ -81,8 +80,30 @@ ops        http://%s (/metrics, /readyz)
 
 %s
 
-`, url+flags, a.Ops,
+`, url+flags, administration(a), a.Ops,
 		ask("evaluation", `{"subject":{"type":"login","id":"rosa"},"action":{"name":"service.view"},"resource":{"type":"account","id":"a-1001"}}`),
 		ask("evaluation", `{"subject":{"type":"login","id":"sam"},"action":{"name":"invoice.view"},"resource":{"type":"invoice","id":"2026-11","properties":{"account":"b-1900"}}}`),
 		ask("evaluations", `{"subject":{"type":"login","id":"rosa"},"action":{"name":"service.view"},"evaluations":[{"resource":{"type":"account","id":"a-1001"}},{"resource":{"type":"account","id":"a-2001"}},{"resource":{"type":"account","id":"a-7001"}}]}`))
+}
+
+// administration says where it is, and with which key: the demo's directory is
+// gone when it ends, and so is the key.
+func administration(a app.Addresses) string {
+	if a.Management == nil {
+		return "none"
+	}
+	url, flags := reach(a.Management)
+	key, err := os.ReadFile(a.OperatorKey)
+	if err != nil {
+		return url + flags
+	}
+	return url + flags + "\noperator key    " + strings.TrimSpace(string(key))
+}
+
+// reach is how curl reaches a listener: by a URL, and perhaps by a socket.
+func reach(at net.Addr) (url, flags string) {
+	if at.Network() == "unix" {
+		return "http://postern", " --unix-socket " + at.String()
+	}
+	return "http://" + at.String(), ""
 }

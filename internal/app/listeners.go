@@ -42,11 +42,11 @@ func (s *server) serve(ctx context.Context) error {
 // begun says that everything is served.
 func (s *server) begun() {
 	s.state.start(s.engine, s.pip)
-	s.Log.Info("serving decisions", "addr", s.addresses.Decisions.String(), "policy", s.engine.Live().Revision(),
-		"directory", s.cfg.Database.String(), "auth", s.cfg.Decisions.AuthMode())
 	if s.addresses.Management != nil {
 		s.Log.Info("serving administration", "addr", s.addresses.Management.String())
 	}
+	s.Log.Info("serving decisions", "addr", s.addresses.Decisions.String(), "policy", s.engine.Live().Revision(),
+		"directory", s.cfg.Database.String(), "auth", s.cfg.Decisions.AuthMode())
 	if s.Serving != nil {
 		s.Serving(s.addresses)
 	}

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -14,16 +13,13 @@ import (
 	"github.com/postern-authz/postern/internal/config"
 	"github.com/postern-authz/postern/internal/httpserver"
 	"github.com/postern-authz/postern/internal/link"
-	"github.com/postern-authz/postern/internal/mail"
 	"github.com/postern-authz/postern/internal/managementapi"
-	"github.com/postern-authz/postern/internal/outbox"
 	"github.com/postern-authz/postern/internal/pap"
 	"github.com/postern-authz/postern/internal/password"
 	"github.com/postern-authz/postern/internal/webhook"
 )
 
-// management is the management listener with its routes, and with the outbox
-// running behind it.
+// management is the management listener with its routes.
 func (s *server) management(ctx context.Context) (*httpserver.Server, error) {
 	m := s.cfg.Management
 	certificates, err := s.certificates("management", m.TLSCert, m.TLSKey, m.ClientCA)
@@ -64,12 +60,8 @@ func (s *server) administration() (*pap.PAP, error) {
 	if err != nil {
 		return nil, err
 	}
-	worker, err := s.outbox(links, secrets)
-	if err != nil {
-		return nil, err
-	}
 	o := pap.Options{
-		Store: following{s.store, func() { s.pip.Wake(); worker.Wake() }},
+		Store: following{s.store, s.pip.Wake},
 		Judge: s.pdp, Links: links, Secrets: secrets, PortalURLs: s.cfg.PortalURLs,
 		PlainWebhooks: len(s.cfg.WebhookAllow) > 0, Log: s.Log,
 		Limits: pap.Limits{Cooldown: s.cfg.InvitationCooldown},
@@ -96,38 +88,6 @@ func (f following) Change(ctx context.Context, fn func(pap.Tx) error) (authz.Rev
 		f.changed()
 	}
 	return revision, err
-}
-
-// outbox runs until the server closes, after the listeners.
-func (s *server) outbox(links pap.Links, secrets *webhook.Secrets) (*outbox.Worker, error) {
-	var allow []netip.Prefix
-	for _, text := range s.cfg.WebhookAllow {
-		network, err := netip.ParsePrefix(text)
-		if err != nil {
-			return nil, fmt.Errorf("POSTERN_WEBHOOK_ALLOW: %w", err)
-		}
-		allow = append(allow, network)
-	}
-	hooks, err := webhook.New(webhook.Options{Directory: s.store, Secrets: secrets, Allow: allow})
-	if err != nil {
-		return nil, err
-	}
-	routes := map[string]outbox.Route{pap.ChannelWebhook: {Courier: hooks}, pap.ChannelMail: {}}
-	if m := s.cfg.Mail; m.Server != config.MailNone {
-		courier, err := mail.New(mail.Options{
-			Server: m.Server.URL(m.Password), From: m.From, PortalURLs: s.cfg.PortalURLs, Links: links, Directory: s.store,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("POSTERN_MAIL: %w", err)
-		}
-		routes[pap.ChannelMail] = outbox.Route{Courier: courier}
-	}
-	worker, err := outbox.New(outbox.Options{Store: s.store, Routes: routes, Registerer: s.registry, Log: s.Log})
-	if err != nil {
-		return nil, err
-	}
-	s.background("outbox", worker.Run)
-	return worker, nil
 }
 
 // operatorKey is the file that the first operator key is shown in.
