@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/pap"
 )
 
@@ -136,7 +137,7 @@ func (c *channel) record(ctx context.Context, m pap.Message, o outcome) error {
 		return c.Store.MessageDelivered(ctx, m.ID, o.at)
 	}
 	if o.gone {
-		if err := c.Store.DisableWebhook(ctx, m.Recipient); err != nil {
+		if err := c.Store.DisableWebhook(ctx, m.Recipient); err != nil && !errors.Is(err, authz.ErrNotFound) {
 			return err
 		}
 	}
