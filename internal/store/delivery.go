@@ -39,14 +39,14 @@ func (s *Store) ClaimMessages(ctx context.Context, channel string, now time.Time
 // behind it.
 const claim = `
 	WITH due AS MATERIALIZED (
-		SELECT o.id FROM outbox o
+		SELECT o.id AS due_id FROM outbox o
 		WHERE o.channel = $1 AND ` + waiting + ` AND o.available_at <= $2 AND (o.locked_until IS NULL OR o.locked_until <= $2)
 		AND (o.channel <> 'webhook' OR o.id IN (
 			SELECT (SELECT h.id FROM outbox h WHERE h.recipient = w.id AND h.delivered_at IS NULL AND h.failed_at IS NULL
 				ORDER BY h.revision, h.id LIMIT 1) FROM webhooks w))
 		ORDER BY o.revision, o.id LIMIT $4 {skip locked}
 	)
-	UPDATE outbox AS o SET locked_until = $3, attempts = attempts + 1 FROM due WHERE o.id = due.id RETURNING ` + messageColumns
+	UPDATE outbox SET locked_until = $3, attempts = attempts + 1 FROM due WHERE id = due_id RETURNING ` + messageColumns
 
 // MessageDelivered ends a message well. Of the mail of an invitation the
 // invitation says so too. It makes no revision. An unknown message is of kind

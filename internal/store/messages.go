@@ -9,8 +9,8 @@ import (
 	"github.com/postern-authz/postern/internal/pap"
 )
 
-const messageColumns = `o.id, o.organization_id, o.revision, o.channel, o.type, o.recipient, o.payload, o.created_at, o.available_at,
-	o.attempts, o.locked_until, o.delivered_at, o.failed_at, COALESCE(o.last_error, '')`
+const messageColumns = `id, organization_id, revision, channel, type, recipient, payload, created_at, available_at,
+	attempts, locked_until, delivered_at, failed_at, COALESCE(last_error, '')`
 
 func readMessage(row *sql.Rows) (m pap.Message, err error) {
 	var created, available, locked, delivered, failed *int64

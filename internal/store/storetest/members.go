@@ -258,7 +258,9 @@ func testMemberRefusals(t *testing.T, s *store.Store) {
 		}
 	})
 	t.Run("text that cannot be kept", func(t *testing.T) {
-		refuse(t, s, authz.ErrInvalid, func(tx pap.Tx) error { return tx.PutPerson(pap.Person{ID: "usr_1", Kind: "personal", Username: "a\x00"}) })
+		refuse(t, s, authz.ErrInvalid, func(tx pap.Tx) error {
+			return tx.PutPerson(pap.Person{ID: "usr_1", Kind: "personal", Username: "a\x00"})
+		})
 		refuse(t, s, authz.ErrInvalid, with(func(m *pap.Member) { m.Preferences = []byte("[]") }))
 	})
 }
@@ -327,7 +329,7 @@ func testPurge(t *testing.T, s *store.Store) {
 	}
 	refuse(t, s, authz.ErrNotFound, func(tx pap.Tx) error { _, err := tx.Credential(dana); return err })
 	refuse(t, s, authz.ErrConflict, func(tx pap.Tx) error { return tx.PutPerson(person("usr_1", "dana")) }) // the name stays taken
-	administer(t, s, func(tx pap.Tx) error { // the address is free
+	administer(t, s, func(tx pap.Tx) error {                                                                // the address is free
 		p := person("usr_1", "dana2")
 		p.Email = "dana@acme.example"
 		return tx.PutPerson(p)

@@ -27,6 +27,10 @@ func Run(t *testing.T, newDSN func(testing.TB) string) {
 		{"app keys", testAppKeys},
 		{"members", testMembers},
 		{"usernames", testUsernames},
+		{"grants of members", testMemberGrants},
+		{"lists", testLists},
+		{"administration", testAdministered},
+		{"outbox", testOutbox},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(t, newDSN) })
 	}
