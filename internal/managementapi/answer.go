@@ -106,8 +106,11 @@ func (r *request) send(status int, body []byte) error {
 // resource; the hash then differs and the revision does not.
 func etag(v any, body []byte) string {
 	sum := sha256.Sum256(body)
-	revision, _ := revisionOf(v)
-	return fmt.Sprintf(`"%d-%s"`, revision, hex.EncodeToString(sum[:8]))
+	seen := hex.EncodeToString(sum[:8])
+	if revision, ok := revisionOf(v); ok {
+		return fmt.Sprintf(`"%d-%s"`, revision, seen)
+	}
+	return `"` + seen + `"`
 }
 
 // matches reports whether If-None-Match names the ETag (RFC 9110 §13.1.2).
@@ -121,14 +124,23 @@ func matches(header, tag string) bool {
 	return false
 }
 
-// revisionOf is when a resource changed last.
+// revisionOf is when a resource changed last. Companies, accounts, tools and
+// roles do not know.
 func revisionOf(v any) (authz.Revision, bool) {
 	switch v := v.(type) {
+	case part:
+		return v.whole, true
+	case pap.Organization:
+		return v.Revision, true
+	case pap.AccountGroup:
+		return v.Revision, true
 	case pap.Member:
 		return v.Revision, true
 	case pap.Invitation:
 		return v.Revision, true
 	case pap.Webhook:
+		return v.Revision, true
+	case pap.NewSecret:
 		return v.Revision, true
 	}
 	return 0, false

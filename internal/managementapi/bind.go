@@ -114,6 +114,8 @@ func (b *binder) object(at string, v any, into reflect.Value) {
 			known[name] = true
 			if member, ok := sent[name]; ok {
 				b.value(at+"/"+escape(name), member, into.FieldByIndex(f.Index))
+			} else if f.Tag.Get("api") == "required" {
+				b.fault(at+"/"+escape(name), "required", "this is missing: send it")
 			}
 		}
 		for _, name := range sorted(sent) {

@@ -64,7 +64,7 @@ func (l *limiter) take(key string) error {
 	r.CancelAt(now)
 	seconds := int(math.Ceil(wait.Seconds()))
 	return &httpserver.Problem{
-		Status: fiber.StatusTooManyRequests, Reason: "too-many-requests", RetryAfter: seconds,
+		Status: fiber.StatusTooManyRequests, Reason: "rate-limited", RetryAfter: seconds,
 		Detail: "these are more requests than one caller may make: wait as long as Retry-After says",
 	}
 }
@@ -84,9 +84,9 @@ func (l *limiter) of(key string) *rate.Limiter {
 	return b.allowed
 }
 
-// address is where the connection comes from. No header says anything else
+// addressOf is where the connection comes from. No header says anything else
 // (T15).
-func address(c *fiber.Ctx) netip.Addr {
+func addressOf(c *fiber.Ctx) netip.Addr {
 	a, _ := netip.AddrFromSlice(c.Context().RemoteIP())
 	return a.Unmap()
 }

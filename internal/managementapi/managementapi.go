@@ -6,7 +6,6 @@ package managementapi
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -28,11 +27,11 @@ type Options struct {
 	PAP    *pap.PAP
 	Tokens Tokens
 	// Authenticate says whose credential a request shows, and for whom it acts.
-	// One that it cannot name is an error of kind authz.ErrUnauthenticated.
+	// One that is nobody's is an error of kind authz.ErrUnauthenticated, and an
+	// actor that cannot be is one of kind authz.ErrInvalid.
 	Authenticate func(*fiber.Ctx) (pap.Principal, error)
 	Secret       []byte // 32 bytes or more; page tokens are sealed with a key of it
 	Limits       Limits
-	Log          *slog.Logger     // slog.Default()
 	Now          func() time.Time // the clock of PAP
 }
 
@@ -42,7 +41,6 @@ const MaxBody = 1 << 20
 
 // The headers that a request may have and an answer has.
 const (
-	headerActor       = "Postern-Actor"
 	headerDecision    = "Postern-Decision-Id"
 	headerPortal      = "Postern-Portal"
 	headerToken       = "Postern-Consistency-Token"
@@ -52,12 +50,12 @@ const (
 
 // api is what the handlers share.
 type api struct {
-	pap          *pap.PAP
-	tokens       Tokens
-	authenticate func(*fiber.Ctx) (pap.Principal, error)
-	seal         *seal
-	strangers    *limiter // by address
-	credentials  *limiter // by credential
+	pap         *pap.PAP
+	tokens      Tokens
+	identity    func(*fiber.Ctx) (pap.Principal, error)
+	seal        *seal
+	strangers   *limiter // by address
+	credentials *limiter // by credential
 }
 
 // Register adds the routes to r.
@@ -74,15 +72,15 @@ func Register(r fiber.Router, o Options) error {
 	}
 	l := o.Limits.withDefaults()
 	a := &api{
-		pap: o.PAP, tokens: o.Tokens, authenticate: o.Authenticate, seal: seal,
+		pap: o.PAP, tokens: o.Tokens, identity: o.Authenticate, seal: seal,
 		strangers:   newLimiter(l.StrangerPerMinute/60, int(l.StrangerPerMinute), o.Now),
 		credentials: newLimiter(l.CredentialPerSecond, l.CredentialBurst, o.Now),
 	}
 	r.Use(manners)
-	for _, op := range operations {
+	for _, op := range operations() {
 		a.add(r, op)
 	}
-	r.Use(base, a.nobodyElse)
+	r.Use(base, a.strange)
 	return nil
 }
 
@@ -117,8 +115,8 @@ func (a *api) run(c *fiber.Ctx, op operation) error {
 	return explain(op.handle(r))
 }
 
-// nobodyElse keeps strangers from learning which paths there are.
-func (a *api) nobodyElse(c *fiber.Ctx) error {
+// strange keeps strangers from learning which paths there are.
+func (a *api) strange(c *fiber.Ctx) error {
 	if _, err := a.authenticate(c); err != nil {
 		return explain(err)
 	}
@@ -134,7 +132,7 @@ func (a *api) begin(c *fiber.Ctx, op operation) (*request, error) {
 	r := &request{api: a, c: c, op: op, ctx: c.UserContext()}
 	r.call = pap.Call{
 		Principal: principal, RequestID: httpserver.RequestID(c), Route: op.method + " " + op.path,
-		IP: address(c), Portal: strings.Clone(c.Get(headerPortal)),
+		IP: addressOf(c), Portal: strings.Clone(c.Get(headerPortal)),
 	}
 	for _, read := range []func() error{r.readQuery, r.readMatch, r.readBody, r.readIdempotency} {
 		if err := read(); err != nil {
@@ -148,13 +146,24 @@ func (a *api) begin(c *fiber.Ctx, op operation) (*request, error) {
 // follows a link needs no credential, but one that is shown has to be right.
 func (a *api) identify(c *fiber.Ctx, op operation) (pap.Principal, error) {
 	if op.public && len(c.Request().Header.Peek(fiber.HeaderAuthorization)) == 0 {
-		return pap.Principal{}, a.strangers.take(network(address(c)))
+		return pap.Principal{}, a.strangers.take(network(addressOf(c)))
 	}
 	principal, err := a.authenticate(c)
 	if err != nil {
 		return pap.Principal{}, err
 	}
 	return principal, a.credentials.take(string(principal.Kind) + ":" + principal.ID)
+}
+
+// authenticate names the caller. What is wrong with whom it acts for is wrong
+// with a header.
+func (a *api) authenticate(c *fiber.Ctx) (pap.Principal, error) {
+	p, err := a.identity(c)
+	if errors.Is(err, authz.ErrInvalid) {
+		_, detail := httpserver.Explain(err)
+		return p, badRequest("%s", detail)
+	}
+	return p, err
 }
 
 // A request is one request for an operation, whose caller is known.

@@ -34,7 +34,7 @@ func TestEveryReasonHasAPage(t *testing.T) {
 			for _, pattern := range reasons {
 				for _, match := range pattern.FindAllStringSubmatch(string(text), -1) {
 					found++
-					if _, known := problems[match[1]]; !known {
+					if _, known := problems[match[1]]; !known && !strings.HasSuffix(match[1], "-") { // not- and a state
 						t.Errorf("%s refuses with the reason %q, which has no page in problems.go", file, match[1])
 					}
 				}
