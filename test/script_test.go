@@ -47,11 +47,19 @@ func settings(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("GOCOVERDIR", os.Getenv("GOCOVERDIR"))
+	bundles, err := filepath.Abs("../bundles")
+	if err != nil {
+		return err
+	}
 	env.Setenv("ACME", portal)
+	env.Setenv("BUNDLES", bundles)
 	env.Setenv("POSTERN_STATE", filepath.Join(env.WorkDir, ".state"))
 	env.Setenv("POSTERN_DECISIONS_LISTEN", "127.0.0.1:0")
 	env.Setenv("POSTERN_MANAGEMENT_LISTEN", "127.0.0.1:0")
 	env.Setenv("POSTERN_OPS_LISTEN", "127.0.0.1:0")
+	env.Setenv("POSTERN_PORTAL_URLS", "https://portal.example")
+	env.Setenv("POSTERN_MAIL", "file://"+filepath.Join(env.WorkDir, "mail"))
+	env.Setenv("POSTERN_MAIL_FROM", "postern@portal.example")
 	env.Vars = append(env.Vars, unhurried()...)
 	return nil
 }
@@ -63,6 +71,7 @@ type session struct {
 	servers map[string]*server
 	current *server
 	key     string // the app key that requests carry, or empty
+	admin   administrator
 	last    exchange
 	fresh   bool // last has not been shown as stdout yet
 	code    int  // exit code of the last postern
@@ -97,6 +106,9 @@ func (s script) send(method, path, body string, headers ...string) error {
 	}
 	if s.key != "" {
 		headers = append([]string{"Authorization: Bearer " + s.key}, headers...)
+	}
+	if s.admin.token != "" && at == running.decisions {
+		headers = append([]string{"Postern-Consistency-Token: " + s.admin.token}, headers...)
 	}
 	s.last, err = at.send(method, path, body, headers...)
 	s.fresh = true

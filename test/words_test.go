@@ -3,6 +3,7 @@ package test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -17,7 +18,8 @@ import (
 // them.
 func words() map[string]func(*testscript.TestScript, bool, []string) {
 	commands := map[string]func(*testscript.TestScript, bool, []string){}
-	for name, w := range map[string]word{
+	all := administrationWords()
+	maps.Copy(all, map[string]word{
 		"serve":       {run: serve, not: true},
 		"on":          {run: on},
 		"shutdown":    {run: shutdown},
@@ -38,7 +40,8 @@ func words() map[string]func(*testscript.TestScript, bool, []string) {
 		"log":         {run: inLog, not: true},
 		"decisionlog": {run: inDecisionLog, not: true},
 		"metric":      {run: metric},
-	} {
+	})
+	for name, w := range all {
 		commands[name] = w.command
 	}
 	return commands
