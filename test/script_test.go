@@ -57,9 +57,6 @@ func settings(env *testscript.Env) error {
 	env.Setenv("POSTERN_DECISIONS_LISTEN", "127.0.0.1:0")
 	env.Setenv("POSTERN_MANAGEMENT_LISTEN", "127.0.0.1:0")
 	env.Setenv("POSTERN_OPS_LISTEN", "127.0.0.1:0")
-	env.Setenv("POSTERN_PORTAL_URLS", "https://portal.example")
-	env.Setenv("POSTERN_MAIL", "file://"+filepath.Join(env.WorkDir, "mail"))
-	env.Setenv("POSTERN_MAIL_FROM", "postern@portal.example")
 	env.Vars = append(env.Vars, unhurried()...)
 	return nil
 }
@@ -71,7 +68,6 @@ type session struct {
 	servers map[string]*server
 	current *server
 	key     string // the app key that requests carry, or empty
-	admin   administrator
 	last    exchange
 	fresh   bool // last has not been shown as stdout yet
 	code    int  // exit code of the last postern
@@ -106,9 +102,6 @@ func (s script) send(method, path, body string, headers ...string) error {
 	}
 	if s.key != "" {
 		headers = append([]string{"Authorization: Bearer " + s.key}, headers...)
-	}
-	if s.admin.token != "" && at == running.decisions {
-		headers = append([]string{"Postern-Consistency-Token: " + s.admin.token}, headers...)
 	}
 	s.last, err = at.send(method, path, body, headers...)
 	s.fresh = true

@@ -3,7 +3,6 @@ package test
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -18,8 +17,7 @@ import (
 // them.
 func words() map[string]func(*testscript.TestScript, bool, []string) {
 	commands := map[string]func(*testscript.TestScript, bool, []string){}
-	all := administrationWords()
-	maps.Copy(all, map[string]word{
+	for name, w := range map[string]word{
 		"serve":       {run: serve, not: true},
 		"on":          {run: on},
 		"shutdown":    {run: shutdown},
@@ -40,8 +38,7 @@ func words() map[string]func(*testscript.TestScript, bool, []string) {
 		"log":         {run: inLog, not: true},
 		"decisionlog": {run: inDecisionLog, not: true},
 		"metric":      {run: metric},
-	})
-	for name, w := range all {
+	} {
 		commands[name] = w.command
 	}
 	return commands
