@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -29,7 +30,11 @@ func run(m *testing.M) (int, error) {
 	defer os.RemoveAll(dir)
 	scratch = dir
 	defer postgres.Stop()
-	return m.Run(), nil
+	code := m.Run()
+	if leaks := written.leaks(); len(leaks) > 0 {
+		return max(code, 1), fmt.Errorf("secrets were written where others read:\n%s", strings.Join(leaks, "\n"))
+	}
+	return code, nil
 }
 
 // scratch is a directory for the time of all tests.

@@ -24,7 +24,7 @@ func params(t *testing.T, p testscript.Params) testscript.Params {
 	p.RequireUniqueNames = true
 	p.Cmds = words()
 	p.Setup = func(env *testscript.Env) error {
-		s := &session{binary: bin, servers: map[string]*server{}}
+		s := &session{binary: bin, servers: map[string]*server{}, users: map[string]string{}, read: map[string]bool{}}
 		env.Values[sessionKey{}] = s
 		env.Defer(s.close)
 		if err := settings(env); err != nil {
@@ -57,6 +57,9 @@ func settings(env *testscript.Env) error {
 	env.Setenv("POSTERN_DECISIONS_LISTEN", "127.0.0.1:0")
 	env.Setenv("POSTERN_MANAGEMENT_LISTEN", "127.0.0.1:0")
 	env.Setenv("POSTERN_OPS_LISTEN", "127.0.0.1:0")
+	env.Setenv("POSTERN_PORTAL_URLS", "https://portal.example")
+	env.Setenv("POSTERN_MAIL", "file://"+filepath.Join(env.WorkDir, ".mail"))
+	env.Setenv("POSTERN_MAIL_FROM", "postern@portal.example")
 	env.Vars = append(env.Vars, unhurried()...)
 	return nil
 }
@@ -68,6 +71,9 @@ type session struct {
 	servers map[string]*server
 	current *server
 	key     string // the app key that requests carry, or empty
+	token   string // the consistency token of the last change, or empty
+	users   map[string]string
+	read    map[string]bool // names of mails
 	last    exchange
 	fresh   bool // last has not been shown as stdout yet
 	code    int  // exit code of the last postern

@@ -105,6 +105,10 @@ func (s *server) stop() error { return s.end(syscall.SIGTERM) }
 func (s *server) kill() error { return s.end(syscall.SIGKILL) }
 
 func (s *server) end(signal syscall.Signal) error {
+	if signal == syscall.SIGTERM {
+		s.keep()
+	}
+	defer s.said()
 	for _, e := range []endpoint{s.decisions, s.ops, s.administration} {
 		if e.client != nil {
 			e.client.CloseIdleConnections()

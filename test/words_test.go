@@ -34,6 +34,11 @@ func words() map[string]func(*testscript.TestScript, bool, []string) {
 		"header":      {run: header, not: true},
 		"body":        {run: body},
 		"ask":         {run: asks},
+		"as":          {run: as},
+		"save":        {run: save},
+		"etag":        {run: etag},
+		"mail":        {run: mails, not: true},
+		"audit":       {run: audit, not: true},
 		"await":       {run: await},
 		"log":         {run: inLog, not: true},
 		"decisionlog": {run: inDecisionLog, not: true},
@@ -71,6 +76,7 @@ func serve(s script, args []string) error {
 	}
 	s.servers[name], s.current = started, started
 	s.Setenv("DECISIONS", strings.TrimPrefix(started.decisions.base, "http://"))
+	s.Setenv("MANAGEMENT", strings.TrimPrefix(started.administration.base, "http://"))
 	s.Setenv("OPS", strings.TrimPrefix(started.ops.base, "http://"))
 	return nil
 }
@@ -274,7 +280,11 @@ func asks(s script, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.send(http.MethodPost, evaluation, q.json()); err != nil {
+	var headers []string
+	if s.token != "" {
+		headers = []string{"Postern-Consistency-Token: " + s.token}
+	}
+	if err := s.send(http.MethodPost, evaluation, q.json(), headers...); err != nil {
 		return err
 	}
 	if err := decision(s, args[arrow+1:]); err != nil {
