@@ -19,7 +19,8 @@ import (
 	"github.com/postern-authz/postern/internal/webhook"
 )
 
-// management is the management listener with its routes.
+// management is the management listener with its routes, and with the outbox
+// running behind it.
 func (s *server) management(ctx context.Context) (*httpserver.Server, error) {
 	m := s.cfg.Management
 	certificates, err := s.certificates("management", m.TLSCert, m.TLSKey, m.ClientCA)
@@ -60,8 +61,12 @@ func (s *server) administration() (*pap.PAP, error) {
 	if err != nil {
 		return nil, err
 	}
+	worker, err := s.outbox(links, secrets)
+	if err != nil {
+		return nil, err
+	}
 	o := pap.Options{
-		Store: following{s.store, s.pip.Wake},
+		Store: following{s.store, func() { s.pip.Wake(); worker.Wake() }},
 		Judge: s.pdp, Links: links, Secrets: secrets, PortalURLs: s.cfg.PortalURLs,
 		PlainWebhooks: len(s.cfg.WebhookAllow) > 0, Log: s.Log,
 		Limits: pap.Limits{Cooldown: s.cfg.InvitationCooldown},
