@@ -18,6 +18,11 @@ func testInvariants(t *testing.T, newDSN func(testing.TB) string) {
 	const toolAccount = `INSERT INTO tool_account_grants (membership_id, tool_id, company_id, account_id, granted_by, granted_at) VALUES `
 	const account = `INSERT INTO account_grants (membership_id, company_id, account_id, granted_by, granted_at) VALUES `
 	const company = `INSERT INTO membership_companies (organization_id, membership_id, company_id, granted_by, granted_at) VALUES `
+	const invitation = `INSERT INTO invitations (id, organization_id, membership_id, state, created_at, expires_at, accepted_at, accepted_user_id,
+		email, email_key, generation, deliver, ttl, inviter, inviter_id, changed_revision) VALUES `
+	const link = `,'a@x','a@x',1,'none',1,'{}','u1',1)`
+	const event = `INSERT INTO audit_events (organization_id, sequence, id, revision, at, type, target, actor, actor_id, previous_hash, hash) SELECT `
+	const like = `, revision, at, type, target, actor, actor_id, previous_hash, hash FROM audit_events`
 	cases := []struct {
 		name    string
 		sql     string
@@ -82,6 +87,21 @@ func testInvariants(t *testing.T, newDSN func(testing.TB) string) {
 		{"settings that are no object", `UPDATE organizations SET settings = '[]' WHERE id = 'o1'`, false},
 		{"a second state of the directory",
 			`INSERT INTO directory (id, directory_id, revision, change_floor) VALUES (2, '0123456789abcdef0123456789abcdef', 0, 0)`, false},
+		{"an invitation that is pending", invitation + `('i1','o1','m3','pending',1,2,NULL,NULL` + link, true},
+		{"an invitation that was accepted", invitation + `('i1','o1','m3','accepted',1,2,1,'u3'` + link, true},
+		{"an invitation that nobody accepted", invitation + `('i1','o1','m3','accepted',1,2,NULL,NULL` + link, false},
+		{"a pending invitation that somebody accepted", invitation + `('i1','o1','m3','pending',1,2,1,'u3'` + link, false},
+		{"an invitation that ends before it begins", invitation + `('i1','o1','m3','pending',2,2,NULL,NULL` + link, false},
+		{"a second invitation of a membership",
+			invitation + `('i1','o1','m3','revoked',1,2,NULL,NULL` + link + `, ('i2','o1','m3','pending',1,2,NULL,NULL` + link, false},
+		{"an invitation of another organization's membership", invitation + `('i1','o3','m3','pending',1,2,NULL,NULL` + link, false},
+		{"a username that is given twice", `INSERT INTO usernames (username_key, user_id) VALUES ('n1','u1'), ('n1','u2')`, false},
+		{"a password that nobody set", `INSERT INTO credentials (user_id, hash, set_at, set_by) VALUES ('u1','x',1,'chance')`, false},
+		{"the next audit event", event + `organization_id, 2, 'e2'` + like, true},
+		{"an audit event in the place of another", event + `organization_id, 1, 'e2'` + like, false},
+		{"an audit event before the first", event + `organization_id, 0, 'e2'` + like, false},
+		{"an audit event is changed", `UPDATE audit_events SET target = 'm2'`, false},
+		{"an audit event is deleted", `DELETE FROM audit_events`, false},
 		{"a company is taken back with both lists",
 			toolAccount + `('m2','nm','c1','a2','user',1); DELETE FROM membership_companies WHERE membership_id = 'm2' AND company_id = 'c1'`, true},
 	}
@@ -127,6 +147,9 @@ func rawDatabase(t *testing.T, newDSN func(testing.TB) string) *sql.DB {
 		`INSERT INTO memberships (id, organization_id, organization_kind, user_id, login_key, affiliation, state, role_id, role_partner_only, role_operator_only, role_assigned_by, created_at) VALUES
 			('m1','o1','customer','u1','u1','customer','active','primary_contact',FALSE,TRUE,'operator',1),
 			('m2','o1','customer','u2','u2','customer','active','regular',FALSE,FALSE,'user',1)`,
+		`INSERT INTO memberships (id, organization_id, organization_kind, login_key, temporary_username, temporary_username_key, affiliation, state,
+			role_id, role_partner_only, role_operator_only, role_assigned_by, created_at) VALUES
+			('m3','o1','customer','tmp-3','tmp-3','tmp-3','customer','invited','regular',FALSE,FALSE,'user',1)`,
 		`INSERT INTO membership_companies (organization_id, membership_id, company_id, granted_by, granted_at) VALUES ('o1','m2','c1','user',1)`,
 		`INSERT INTO account_grants (membership_id, company_id, account_id, granted_by, granted_at) VALUES ('m2','c1','a1','user',1)`,
 		`INSERT INTO tool_grants (membership_id, tool_id, tool_restricted, granted_by, granted_at) VALUES ('m2','nm',FALSE,'user',1)`,
@@ -134,6 +157,11 @@ func rawDatabase(t *testing.T, newDSN func(testing.TB) string) *sql.DB {
 		if _, err := db.Exec(statement); err != nil {
 			t.Fatalf("%s: %v", statement, err)
 		}
+	}
+	const event = `INSERT INTO audit_events (organization_id, sequence, id, revision, at, type, target, actor, actor_id, previous_hash, hash)
+		VALUES ('o1', 1, 'e1', 1, 1, 'member.created', 'm1', '{}', 'u1', $1, $2)`
+	if _, err := db.Exec(event, []byte{}, make([]byte, 32)); err != nil {
+		t.Fatal(err)
 	}
 	return db
 }

@@ -31,6 +31,8 @@ func Run(t *testing.T, newDSN func(testing.TB) string) {
 		{"lists", testLists},
 		{"administration", testAdministered},
 		{"outbox", testOutbox},
+		{"races", testRaces},
+		{"migration", testMigration},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(t, newDSN) })
 	}
