@@ -131,6 +131,9 @@ func (w *work) accept(inv Invitation, in Acceptance, hash string) (Accepted, err
 	if err := w.whoAccepts(&a, in); err != nil || w.committed != nil {
 		return Accepted{}, err
 	}
+	if err := w.oneHolder(a.settings, inv.Organization, a.member.Role); err != nil {
+		return Accepted{}, err
+	}
 	honoured, err := w.honour(a)
 	if err != nil || !honoured {
 		return Accepted{}, err

@@ -54,18 +54,16 @@ type Invited struct {
 // MaxBatch is how many invitations may be made in one request (R42).
 const MaxBatch = 100
 
-// An InviteResult is what came of one item of a batch: either of both.
+// An InviteResult is what became of one item of a batch: created, with what was
+// made, or refused, with why.
 type InviteResult struct {
-	Invited *Invited `json:"invited,omitempty"`
-	Refused *Refused `json:"refused,omitempty"`
-}
-
-// Refused is a Refusal of one item, as an answer has it.
-type Refused struct {
-	Reason     string  `json:"reason"`
-	Detail     string  `json:"detail"`
-	Fields     []Field `json:"errors,omitempty"`
-	Decision   string  `json:"decision_id,omitempty"`
+	Index   int    `json:"index"`
+	Outcome string `json:"outcome"` // OutcomeCreated or OutcomeRefused
+	*Invited
+	Reason     string  `json:"reason,omitempty"`
+	Detail     string  `json:"detail,omitempty"`
+	Errors     []Field `json:"errors,omitempty"`
+	Decision   string  `json:"decision_id,omitempty"` // that forbade
 	RetryAfter int     `json:"retry_after,omitempty"` // seconds
 }
 

@@ -38,7 +38,7 @@ func (p *PAP) InviteBatch(ctx context.Context, call Call, organization string, i
 		results := make([]InviteResult, len(in))
 		for i, one := range in {
 			made, err := w.invite(o, s, one)
-			if results[i], err = resultOf(made, err); err != nil {
+			if results[i], err = resultOf(i, made, err); err != nil {
 				return nil, "", err
 			}
 		}
@@ -48,30 +48,34 @@ func (p *PAP) InviteBatch(ctx context.Context, call Call, organization string, i
 
 // resultOf keeps a refusal to its item. Anything else that goes wrong is wrong
 // with all of them.
-func resultOf(made Invited, err error) (InviteResult, error) {
+func resultOf(i int, made Invited, err error) (InviteResult, error) {
 	var r *Refusal
 	switch {
 	case errors.As(err, &r):
-		return InviteResult{Refused: &Refused{Reason: r.Reason, Detail: r.Detail, Fields: r.Fields, Decision: r.Decision, RetryAfter: r.RetryAfter}}, nil
+		return InviteResult{
+			Index: i, Outcome: OutcomeRefused, Reason: r.Reason, Detail: r.Detail, Errors: r.Fields, Decision: r.Decision, RetryAfter: r.RetryAfter,
+		}, nil
 	case err != nil:
 		return InviteResult{}, err
 	}
-	return InviteResult{Invited: &made}, nil
+	return InviteResult{Index: i, Outcome: OutcomeCreated, Invited: &made}, nil
 }
 
-// A batchReplay is what is kept of a batch to answer it again.
+// A batchReplay is what is kept of one item of a batch to answer it again: the
+// id of what was made, or the refusal.
 type batchReplay struct {
-	ID      string   `json:"id,omitempty"` // inv_…
-	Refused *Refused `json:"refused,omitempty"`
+	ID     string        `json:"id,omitempty"` // inv_…
+	Result *InviteResult `json:"result,omitempty"`
 }
 
 func replayOf(results []InviteResult) string {
 	kept := make([]batchReplay, len(results))
 	for i, r := range results {
-		kept[i].Refused = r.Refused
-		if r.Invited != nil {
-			kept[i].ID = r.Invited.Invitation.ID
+		if r.Invited == nil {
+			kept[i].Result = &r
+			continue
 		}
+		kept[i].ID = r.Invitation.ID
 	}
 	text, err := json.Marshal(kept)
 	if err != nil {
@@ -87,15 +91,15 @@ func (w *work) replayed(organization, text string) ([]InviteResult, error) {
 	}
 	results := make([]InviteResult, len(kept))
 	for i, k := range kept {
-		results[i].Refused = k.Refused
-		if k.ID == "" {
+		if k.Result != nil {
+			results[i] = *k.Result
 			continue
 		}
 		made, err := w.invited(organization, k.ID)
 		if err != nil {
 			return nil, err
 		}
-		results[i].Invited = &made
+		results[i] = InviteResult{Index: i, Outcome: OutcomeCreated, Invited: &made}
 	}
 	return results, nil
 }
@@ -104,11 +108,14 @@ func (w *work) replayed(organization, text string) ([]InviteResult, error) {
 // only then writes, so that after a refusal nothing is written. Everything that
 // invites comes through here, so every rule of it holds for all.
 func (w *work) invite(o directory.Organization, s Settings, in NewInvitation) (Invited, error) {
-	offer, err := w.offerOf(o.ID, s, in)
+	if _, err := w.powersIn(o.ID); err != nil {
+		return Invited{}, err // a stranger learns nothing of what the organization requires
+	}
+	offer, err := w.offerOf(o, s, in)
 	if err != nil {
 		return Invited{}, err
 	}
-	if err := w.mayInvite(o, offer); err != nil {
+	if err := w.mayInvite(o, s, offer); err != nil {
 		return Invited{}, err
 	}
 	name, err := w.temporaryUsername()
@@ -169,24 +176,25 @@ type offer struct {
 }
 
 // offerOf checks an invitation by itself and by the organization's settings.
-func (w *work) offerOf(organization string, s Settings, in NewInvitation) (o offer, err error) {
+func (w *work) offerOf(org directory.Organization, s Settings, in NewInvitation) (o offer, err error) {
 	if o.emailKey, err = checkEmail("/email", in.Email); err != nil {
 		return o, err
 	}
-	if _, err := w.checkRole(in.Role); err != nil {
+	role, err := w.checkRole(in.Role)
+	if err != nil {
 		return o, err
 	}
 	kind, affiliation, err := checkWho(in.Kind, in.Affiliation, in.Role)
-	if err := first(err, in.Profile.check(), in.Profile.needs(s.Profile.Invite), checkPreferences(in.Preferences), s.acknowledged(in.Acknowledgement)); err != nil {
+	if err := first(err, assignable(org, role), in.Profile.check(), in.Profile.needs(s.Profile.Invite), checkPreferences(in.Preferences), s.acknowledged(in.Acknowledgement)); err != nil {
 		return o, err
 	}
-	grants, r, err := w.complete(organization, "/grants", in.Grants)
+	grants, r, err := w.complete(org.ID, "/grants", in.Grants)
 	if err != nil {
 		return o, err
 	}
 	o.reach = r
 	o.member = Member{
-		Organization: organization, Kind: kind, Affiliation: affiliation, Email: in.Email, Profile: in.Profile, Role: in.Role,
+		Organization: org.ID, Kind: kind, Affiliation: affiliation, Email: in.Email, Profile: in.Profile, Role: in.Role,
 		RoleAssignedBy: w.actor.grantedBy(), State: directory.StateInvited, CPNI: in.CPNI, Grants: grants, Preferences: preferences(in.Preferences),
 	}
 	if o.ttl, err = s.ttlOf(in.TTL); err != nil {
@@ -197,7 +205,7 @@ func (w *work) offerOf(organization string, s Settings, in NewInvitation) (o off
 }
 
 // mayInvite asks the policy, and then whether there is room for the offer.
-func (w *work) mayInvite(o directory.Organization, of offer) error {
+func (w *work) mayInvite(o directory.Organization, s Settings, of offer) error {
 	m := of.member
 	err := w.authorize(ask{
 		action: "member.invite", organization: o.ID, gives: true, lasting: m.Grants.lasting(w.now),
@@ -207,7 +215,10 @@ func (w *work) mayInvite(o directory.Organization, of offer) error {
 	if err != nil {
 		return err
 	}
-	if err := w.isFree(o.ID, of.emailKey); err != nil {
+	if err := first(w.mayAffiliate(m.Affiliation), w.oneHolder(s, o.ID, m.Role)); err != nil {
+		return err
+	}
+	if err := w.isFree(o.ID, s, of.emailKey); err != nil {
 		return err
 	}
 	if err := w.hasSeat(o, m.Affiliation); err != nil {
@@ -217,7 +228,7 @@ func (w *work) mayInvite(o directory.Organization, of offer) error {
 }
 
 // isFree refuses an address that is a member's, or was one's (R81).
-func (w *work) isFree(organization, emailKey string) error {
+func (w *work) isFree(organization string, s Settings, emailKey string) error {
 	person, err := w.PersonByEmail(emailKey)
 	if err != nil {
 		return absent(err)
@@ -225,10 +236,6 @@ func (w *work) isFree(organization, emailKey string) error {
 	m, err := w.MemberOf(organization, person.ID)
 	if err != nil {
 		return absent(err)
-	}
-	_, s, err := w.organization(organization)
-	if err != nil {
-		return err
 	}
 	return s.mayJoin(m)
 }

@@ -170,6 +170,15 @@ func sharedLead(kind, role string) error {
 	return nil
 }
 
+// mayAffiliate: an account team takes no seat and is of the operator's realm
+// (R7), so only the operator says who is one.
+func (w *work) mayAffiliate(affiliation string) error {
+	if affiliation == directory.AffiliationAccountTeam && !w.actor.operator() {
+		return refuse(authz.ErrForbidden, "operator-only", "only the operator says who is of its account team")
+	}
+	return nil
+}
+
 // or is value, or other if value is empty.
 func or(value, other string) string {
 	if value == "" {

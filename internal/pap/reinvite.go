@@ -150,20 +150,39 @@ func (w *work) amended(f found, in InvitationPatch) (m Member, r reach, err erro
 		m.Preferences = in.Preferences
 	}
 	m.Profile = in.profile(m.Profile)
-	if _, err := w.checkRole(m.Role); err != nil {
+	role, err := w.checkRole(m.Role)
+	if err != nil {
 		return m, r, err
 	}
 	m.Kind, m.Affiliation, err = checkWho(m.Kind, m.Affiliation, m.Role)
-	if err := first(err, m.Profile.check(), m.Profile.needs(f.settings.Profile.Invite), checkPreferences(m.Preferences)); err != nil {
+	if err := first(err, assignable(f.organization, role), m.Profile.check(), m.Profile.needs(f.settings.Profile.Invite), checkPreferences(m.Preferences)); err != nil {
 		return m, r, err
 	}
-	if f.Affiliation == directory.AffiliationAccountTeam && m.Affiliation != f.Affiliation {
-		if err := w.hasSeat(f.organization, m.Affiliation); err != nil {
-			return m, r, err
-		}
+	if err := w.mayTurn(f, m); err != nil {
+		return m, r, err
 	}
 	m.Grants, r, err = w.complete(m.Organization, "/grants", m.Grants)
 	return m, r, err
+}
+
+// mayTurn asks of what a patch changes that takes more than a policy: an account
+// team is the operator's and has no seats, and of Primary Contacts there may be
+// one.
+func (w *work) mayTurn(f found, m Member) error {
+	if m.Affiliation != f.Affiliation {
+		if err := first(w.mayAffiliate(f.Affiliation), w.mayAffiliate(m.Affiliation)); err != nil {
+			return err
+		}
+	}
+	if m.Role != f.Role {
+		if err := w.oneHolder(f.settings, m.Organization, m.Role); err != nil {
+			return err
+		}
+	}
+	if f.Affiliation == directory.AffiliationAccountTeam && m.Affiliation != f.Affiliation {
+		return w.hasSeat(f.organization, m.Affiliation)
+	}
+	return nil
 }
 
 // profile is a profile with what the patch names in it.
