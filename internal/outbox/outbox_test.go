@@ -15,14 +15,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"go.uber.org/goleak"
 
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/outbox"
 	"github.com/postern-authz/postern/internal/pap"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A courier notes what it was given, and answers as it is told.
 type courier struct {
