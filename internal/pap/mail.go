@@ -39,6 +39,5 @@ type Mail struct {
 // LinkURL is where a link leads: a page of the portal, with the link in the
 // fragment, which no proxy, log or Referer sees (C6).
 func LinkURL(portal string, purpose Purpose, link string) string {
-	path := map[Purpose]string{ForInvitation: "/invitation", ForPasswordReset: "/password-reset", ForEmailChange: "/email-change"}[purpose]
-	return strings.TrimRight(portal, "/") + path + "#token=" + link
+	return strings.TrimRight(portal, "/") + PathOf(purpose) + "#token=" + link
 }

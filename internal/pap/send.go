@@ -91,7 +91,7 @@ func (w *work) nameOf(a Actor) (string, error) {
 func (w *work) link(s Settings, purpose Purpose, id string, generation int) string {
 	text := w.Links.Make(purpose, id, generation)
 	if portal := w.portal(s); portal != "" {
-		return portal + PathOf(purpose) + "#token=" + text
+		return LinkURL(portal, purpose, text)
 	}
 	return text
 }
