@@ -180,9 +180,20 @@ func sorted[T any](object map[string]T) []string {
 	return slices.Sorted(maps.Keys(object))
 }
 
+// maxName is how much of a member's name is told. Links are longer, and one that
+// somebody took for a name must not come back (C17).
+const maxName = 40
+
 // escape writes a name as a part of a JSON Pointer.
 func escape(name string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(clip(name))
+}
+
+func clip(name string) string {
+	if len(name) <= maxName {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxName], "") + "…"
 }
 
 // kindOf says what a JSON value is.

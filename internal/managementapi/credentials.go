@@ -41,7 +41,7 @@ var credentialOperations = []operation{
 			return r.show(v, err)
 		}},
 	{id: "confirmEmailChange", method: fiber.MethodPost, path: "/v1/email-changes/confirm", body: mediaJSON, public: true,
-		handle: takes(fiber.StatusOK, func(r *request, in link) (none, pap.Change, error) {
+		handle: takes(fiber.StatusOK, func(r *request, in followed) (none, pap.Change, error) {
 			change, err := r.pap.ConfirmEmailChange(r.ctx, r.call, string(in.Token))
 			return none{}, change, err
 		})},

@@ -52,7 +52,7 @@ var invitationOperations = []operation{
 		})},
 	{id: "previewInvitation", method: fiber.MethodPost, path: "/v1/invitations/preview", body: mediaJSON, public: true, reads: true,
 		handle: func(r *request) error {
-			in, err := read[link](r)
+			in, err := read[followed](r)
 			if err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ type (
 	invitationBatch struct {
 		Invitations []pap.NewInvitation `json:"invitations" api:"required"`
 	}
-	link struct {
+	followed struct {
 		Token linkText `json:"token"`
 	}
 	acceptance struct {

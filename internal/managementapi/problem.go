@@ -3,11 +3,13 @@ package managementapi
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/httpserver"
+	"github.com/postern-authz/postern/internal/ijson"
 	"github.com/postern-authz/postern/internal/pap"
 )
 
@@ -79,4 +81,23 @@ func place(pointer string) string {
 		return "the body"
 	}
 	return pointer
+}
+
+// malformed says where a body is no I-JSON.
+func malformed(err error) error {
+	p := &httpserver.Problem{Status: fiber.StatusBadRequest, Reason: "malformed-json", Title: titleOf("malformed-json"), Err: authz.ErrInvalid}
+	var wrong *ijson.SyntaxError
+	if !errors.As(err, &wrong) {
+		p.Detail = "the body is not I-JSON: send it as RFC 7493 has it"
+		return p
+	}
+	var at strings.Builder
+	for i, name := range strings.Split(wrong.Pointer, "/") {
+		if i > 0 {
+			at.WriteString("/" + clip(name))
+		}
+	}
+	p.Detail = fmt.Sprintf("%s is not I-JSON at byte %d: %s", place(at.String()), wrong.Offset, wrong.Reason)
+	p.Fields = []httpserver.Field{{Pointer: at.String(), Code: "syntax", Detail: wrong.Reason}}
+	return p
 }

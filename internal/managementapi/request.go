@@ -146,7 +146,7 @@ func (r *request) organization() string { return r.param("organization") }
 func read[T any](r *request) (in T, err error) {
 	v, err := ijson.Decode(r.body, ijson.Limits{})
 	if err != nil {
-		return in, &httpserver.Problem{Status: fiber.StatusBadRequest, Reason: "malformed-json", Detail: err.Error(), Err: authz.ErrInvalid}
+		return in, malformed(err)
 	}
 	return in, invalid(bind(v, &in))
 }
