@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/postern-authz/postern/internal/authz"
 )
@@ -63,8 +64,27 @@ func sentence(constraint string) string {
 		return "a user is already a member of the organization, maybe a removed one"
 	case "account_contract", "account_delivery":
 		return "an account names a contract or delivery account that its organization does not have"
+	case "usernames.username_key", "usernames_pkey":
+		return "a username is or was somebody else's, maybe a temporary one"
+	case "membership_user":
+		return "a membership that is neither invited nor superseded is some user's"
+	case "membership_temporary_username":
+		return "an invited membership has a temporary username"
+	case "invitation_accepted":
+		return "an invitation is accepted by a user at a time, and no other invitation is"
+	case "invitation_expiry":
+		return "an invitation expires before it was made"
+	case "invitations.membership_id", "invitations_membership_id_key":
+		return "a membership has one invitation, and it has another"
+	case "audit_events.organization_id, audit_events.sequence", "audit_events_pkey":
+		return "an audit event has the number of another"
+	case "audit events are never changed", "audit events are never deleted", "audit_events_stay":
+		return "audit events are never changed or deleted"
 	case "FOREIGN KEY constraint failed":
 		return "a record still needs what would change: the company of granted accounts, an organization with companies, an account others lie in"
+	}
+	if strings.HasSuffix(constraint, "_fkey") {
+		return sentence("FOREIGN KEY constraint failed") // which of them, only PostgreSQL says
 	}
 	return "the directory's rules refuse it (" + constraint + ")"
 }

@@ -55,7 +55,7 @@ func (t *tx) writeMembershipRecords(records []directory.Membership) error {
 		}
 		return nil
 	}
-	var changed, temporary, opened rowset
+	var changed, temporary, accepted rowset
 	seats := map[string]int{}
 	for _, f := range found {
 		m := records[f.n]
@@ -65,11 +65,10 @@ func (t *tx) writeMembershipRecords(records []directory.Membership) error {
 		if f.changed {
 			changed.add(t.membershipRow(m, f)...)
 			t.changeMembership(f)
-			switch {
-			case m.State == stateInvited:
+			if m.State == stateInvited {
 				temporary.add(authz.LoginKey(m.User).ID)
-			case f.state == stateInvited:
-				opened.add(m.ID)
+			} else if f.state == stateInvited {
+				accepted.add(m.ID)
 			}
 			seats[m.Organization] += seat(m.State, m.Affiliation) - seat(f.state, f.affiliation)
 		}
@@ -77,14 +76,17 @@ func (t *tx) writeMembershipRecords(records []directory.Membership) error {
 	if err := t.exec(insertMemberships, &changed); err != nil {
 		return err
 	}
-	if err := t.exec(`INSERT INTO usernames (username_key) SELECT value->>0 FROM {rows} WHERE TRUE ON CONFLICT DO NOTHING`, &temporary); err != nil {
+	if err := t.exec(insertTemporaryUsernames, &temporary); err != nil {
 		return err
 	}
-	if err := t.supersede(&opened); err != nil {
+	if err := t.supersede(&accepted); err != nil {
 		return err
 	}
 	return t.takeSeats(seats)
 }
+
+const insertTemporaryUsernames = `
+	INSERT INTO usernames (username_key) SELECT value->>0 FROM {rows} WHERE TRUE ON CONFLICT DO NOTHING`
 
 // supersede ends the invitations of memberships that came to somebody otherwise.
 func (t *tx) supersede(memberships *rowset) error {

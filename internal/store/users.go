@@ -64,18 +64,7 @@ func (t *tx) writeUserRecords(records []directory.User) error {
 		names.add(authz.LoginKey(u.Username).ID, u.ID)
 		t.changeUser(u, f)
 	}
-	err = t.exec(`
-		INSERT INTO users (id, kind, username, username_key, email, email_key, given_name, family_name, phone, country,
-			mfa_enrolled, removed_at, created_at, changed_revision)
-		SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8, value->>9,
-			CAST(value->>10 AS BOOLEAN), CAST(value->>11 AS BIGINT), CAST(value->>12 AS BIGINT), CAST(value->>13 AS BIGINT)
-		FROM {rows} WHERE TRUE
-		ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, username = excluded.username, username_key = excluded.username_key,
-			email = excluded.email, email_key = excluded.email_key, given_name = excluded.given_name,
-			family_name = excluded.family_name, phone = excluded.phone, country = excluded.country,
-			mfa_enrolled = excluded.mfa_enrolled, changed_revision = excluded.changed_revision,
-			removed_at = CASE WHEN excluded.removed_at IS NOT NULL THEN COALESCE(users.removed_at, excluded.removed_at) END`, &changed)
-	if err != nil {
+	if err := t.exec(insertUsers, &changed); err != nil {
 		return err
 	}
 	// Whoever imports may give a name to somebody else, as it may be undoing a
@@ -84,6 +73,18 @@ func (t *tx) writeUserRecords(records []directory.User) error {
 		INSERT INTO usernames (username_key, user_id) SELECT value->>0, value->>1 FROM {rows} WHERE TRUE
 		ON CONFLICT (username_key) DO UPDATE SET user_id = excluded.user_id`, &names)
 }
+
+const insertUsers = `
+	INSERT INTO users (id, kind, username, username_key, email, email_key, given_name, family_name, phone, country,
+		mfa_enrolled, removed_at, created_at, changed_revision)
+	SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8, value->>9,
+		CAST(value->>10 AS BOOLEAN), CAST(value->>11 AS BIGINT), CAST(value->>12 AS BIGINT), CAST(value->>13 AS BIGINT)
+	FROM {rows} WHERE TRUE
+	ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, username = excluded.username, username_key = excluded.username_key,
+		email = excluded.email, email_key = excluded.email_key, given_name = excluded.given_name,
+		family_name = excluded.family_name, phone = excluded.phone, country = excluded.country,
+		mfa_enrolled = excluded.mfa_enrolled, changed_revision = excluded.changed_revision,
+		removed_at = CASE WHEN excluded.removed_at IS NOT NULL THEN COALESCE(users.removed_at, excluded.removed_at) END`
 
 // findUsers looks the records up by id and by username, and says whether one of
 // them gives a user another username.

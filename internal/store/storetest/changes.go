@@ -88,9 +88,16 @@ func changeProperty(t *rapid.T, s *store.Store, db *sql.DB) {
 	users := map[string]bool{"usr_1": true, "usr_2": true}
 	revision, before := documents(t, s, users)
 	for range 4 {
-		records := rapid.SliceOfN(record(), 1, 3).Draw(t, "records")
-		at, err := s.Update(ctx, putting(records...))
-		refused := errors.Is(err, authz.ErrConflict) || errors.Is(err, authz.ErrInvalid)
+		var at authz.Revision
+		var err error
+		records := []any{"administration"}
+		if rapid.Bool().Draw(t, "by administration") {
+			at, err = s.Change(ctx, administering(t, users))
+		} else {
+			records = rapid.SliceOfN(record(), 1, 3).Draw(t, "records")
+			at, err = s.Update(ctx, putting(records...))
+		}
+		refused := errors.Is(err, authz.ErrConflict) || errors.Is(err, authz.ErrInvalid) || errors.Is(err, authz.ErrNotFound)
 		if err != nil && !refused {
 			t.Fatalf("put %+v: %v", records, err)
 		}
@@ -255,7 +262,7 @@ func empty(t *rapid.T, db *sql.DB) {
 		"DELETE FROM roles WHERE id = 'auditor'",
 	}
 	for _, table := range []string{
-		"changes", "tools", "organizations", "companies", "accounts", "account_groups", "account_group_members", "users",
+		"changes", "tools", "organizations", "companies", "accounts", "account_groups", "account_group_members", "users", "usernames",
 		"memberships", "membership_companies", "account_grants", "account_group_grants", "tool_grants", "tool_account_grants",
 	} {
 		statements = append(statements, "DELETE FROM "+table)
