@@ -95,17 +95,14 @@ func (f following) Change(ctx context.Context, fn func(pap.Tx) error) (authz.Rev
 	return revision, err
 }
 
-// operatorKey is the file that the first operator key is shown in.
-const operatorKey = "operator.key"
-
 // firstKey makes the first operator key and writes it into a file of its
 // owner's, if the directory has none.
 func (s *server) firstKey(ctx context.Context, admin *pap.PAP) error {
-	path := filepath.Join(s.cfg.State, operatorKey)
+	path := filepath.Join(s.cfg.State, config.OperatorKey)
 	made := false
 	err := admin.FirstOperatorKey(ctx, func(secret string) error {
 		made = true
-		return s.cfg.KeepSecret(operatorKey, secret)
+		return s.cfg.KeepSecret(config.OperatorKey, secret)
 	})
 	switch {
 	case err != nil && made:

@@ -119,7 +119,7 @@ func reason(err error) string {
 // refuseUnknown finds the variables with our prefix that mean nothing, most
 // likely because they are misspelt.
 func refuseUnknown(vars []variable, vals map[string]string, f *faults) {
-	known := map[string]bool{}
+	known := map[string]bool{clientServer: true, clientToken: true, clientToken + fileSuffix: true}
 	for _, v := range vars {
 		known[v.Name] = true
 	}
