@@ -46,6 +46,12 @@ func (c *courier) calls() []string {
 	return slices.Clone(c.seen)
 }
 
+func (c *courier) times() []time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.at)
+}
+
 func mailTo(id string) pap.Message {
 	return pap.Message{ID: id, Channel: pap.ChannelMail, Type: pap.MailInvitation, Recipient: "dana@acme.example"}
 }
@@ -136,15 +142,15 @@ func TestWhatIsPutWhileTheWorkerSleepsWaitsForOnePollAtMost(t *testing.T) {
 		put := time.Now()
 		o.store.put(mailTo("msg_1"))
 		time.Sleep(time.Second)
-		if len(c.at) != 1 || c.at[0].Sub(put) > time.Second {
-			t.Errorf("got it at %v, put at %v, want within a second", c.at, put)
+		if at := c.times(); len(at) != 1 || at[0].Sub(put) > time.Second {
+			t.Errorf("got it at %v, put at %v, want within a second", at, put)
 		}
 		put = time.Now()
 		o.store.put(mailTo("msg_2"))
 		o.Wake()
 		synctest.Wait()
-		if len(c.at) != 2 || !c.at[1].Equal(put) {
-			t.Errorf("got it at %v, want it at once after a wake-up at %v", c.at, put)
+		if at := c.times(); len(at) != 2 || !at[1].Equal(put) {
+			t.Errorf("got it at %v, want it at once after a wake-up at %v", at, put)
 		}
 		o.stop()
 	})
