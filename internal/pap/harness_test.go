@@ -80,12 +80,16 @@ func newHouse(t testing.TB, dsn string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, store: storetest.Open(t, dsn), now: start}
+	h := &house{t: t, now: start}
+	h.store = h.openStore(dsn)
 	pip := grant.New(grant.Options{Source: h.store, PollInterval: time.Hour, MaxStaleness: 1 << 60, Now: h.clock})
 	following, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- pip.Follow(following) }()
 	t.Cleanup(func() { stop(); <-done })
+	for pip.Fresh() != nil {
+		time.Sleep(time.Millisecond)
+	}
 	h.pdp = pdp.New(pdp.Options{Policies: engine, Facts: pip})
 	h.PAP = pap.New(pap.Options{
 		Store: h.store, Judge: h.pdp, Links: links(t), Passwords: passwords{},
@@ -93,6 +97,20 @@ func newHouse(t testing.TB, dsn string) *house {
 	})
 	h.put(portal)
 	return h
+}
+
+// openStore opens a store that goes by the house's clock.
+func (h *house) openStore(dsn string) *store.Store {
+	h.t.Helper()
+	s, err := store.Open(h.t.Context(), store.Options{DSN: dsn, Now: h.clock})
+	if err == nil {
+		err = s.Migrate(h.t.Context())
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = s.Close() })
+	return s
 }
 
 func (h *house) clock() time.Time {

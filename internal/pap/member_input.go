@@ -67,11 +67,11 @@ type Impact struct {
 type Clone struct {
 	Email string `json:"email"`
 	Profile
-	Kind            string        `json:"kind,omitempty"` // default personal
-	CPNI            bool          `json:"cpni_authorized,omitempty"`
-	Acknowledgement string        `json:"acknowledgement,omitempty"`
-	TTL             time.Duration `json:"-"`                 // 0: the organization's
-	Deliver         string        `json:"deliver,omitempty"` // email (default), return_link or none
+	Kind            string `json:"kind,omitempty"` // default personal
+	CPNI            bool   `json:"cpni_authorized,omitempty"`
+	Acknowledgement string `json:"acknowledgement,omitempty"`
+	TTL             string `json:"ttl,omitempty"`     // see NewInvitation
+	Deliver         string `json:"deliver,omitempty"` // email (default), return_link or none
 	// Strict refuses a clone that would lack something.
 	Strict bool `json:"strict,omitempty"`
 }
