@@ -2,6 +2,7 @@ package pap_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -148,6 +149,14 @@ func TestWhoIsWhoIsEdited(t *testing.T) {
 	}
 	if got, err := h.Member(ctx, h.as("paula"), "acme", rosa); err != nil || got.Username != "rosalind" || got.GivenName != "Rose" || got.FamilyName != "Rey" || got.Affiliation != "end_customer" {
 		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, e := range append(h.trail("acme"), h.trail("globex")...) {
+		if text := string(e.Before) + string(e.After); strings.Contains(text, "Rose") || strings.Contains(text, "+1 22") || strings.Contains(text, "Max") {
+			t.Errorf("trail: %s holds %s, want nothing personal (R80)", e.Type, text)
+		}
+	}
+	if got := h.events("globex"); !slices.Equal(got, []string{"member.updated"}) {
+		t.Errorf("the other organization was told %v, want of the operator's change", got)
 	}
 	m, _, err := h.UpdateMember(ctx, h.as("paula"), "acme", rosa, pap.MemberPatch{Email: text("rosalind@acme.example")})
 	if mails := h.mails("acme"); err != nil || m.Email != "rosa@acme.example" || len(mails) != 1 || mails[0].Recipient != "rosalind@acme.example" {

@@ -45,8 +45,7 @@ func (p *PAP) SetPreferences(ctx context.Context, call Call, organization, id st
 		if err := first(checkPreferences(m.Preferences), w.tx.PutMember(m)); err != nil {
 			return Member{}, err
 		}
-		before, after := map[string]any{"preferences": f.Preferences}, map[string]any{"preferences": m.Preferences}
-		if err := w.noteChange("member.updated", organization, id, before, after); err != nil {
+		if err := w.noteUpdated(f.Member, m); err != nil {
 			return Member{}, err
 		}
 		return w.again(f)

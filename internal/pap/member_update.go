@@ -1,6 +1,7 @@
 package pap
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/postern-authz/postern/internal/authz"
@@ -39,7 +40,7 @@ func (w *work) update(f found, in MemberPatch) error {
 		}
 	}
 	if f.User == "" {
-		return w.noteChange("member.updated", f.Organization, f.ID, personal(f.Member), personal(m))
+		return w.noteUpdated(f.Member, m)
 	}
 	return w.updatePerson(f, m, in)
 }
@@ -87,13 +88,34 @@ func (w *work) reaffiliate(f found, to string) error {
 	return nil
 }
 
-// personal is what the trail tells of who somebody is.
-func personal(m Member) map[string]any {
-	return map[string]any{
-		"given_name": m.GivenName, "family_name": m.FamilyName, "phone": m.Phone, "country": m.Country, "address": m.Address,
-		"kind": m.Kind, "affiliation": m.Affiliation,
+// noteUpdated tells the trail which members changed. What is personal is only
+// named: rows stay, and a purge has to leave nothing of that (R80).
+func (w *work) noteUpdated(before, after Member) error {
+	was := map[string]any{"kind": before.Kind, "affiliation": before.Affiliation}
+	is := map[string]any{"kind": after.Kind, "affiliation": after.Affiliation}
+	if changed := before.changedInPerson(after); len(changed) > 0 {
+		is["changed"] = changed
 	}
+	return w.noteChange("member.updated", before.Organization, before.ID, was, is)
 }
+
+func (m Member) changedInPerson(to Member) (names []string) {
+	for _, f := range []struct {
+		name string
+		same bool
+	}{
+		{"given_name", m.GivenName == to.GivenName}, {"family_name", m.FamilyName == to.FamilyName},
+		{"phone", m.Phone == to.Phone}, {"country", m.Country == to.Country}, {"address", sameAddress(m.Address, to.Address)},
+		{"preferences", bytes.Equal(m.Preferences, to.Preferences)},
+	} {
+		if !f.same {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+func sameAddress(a, b *Address) bool { return a == b || a != nil && b != nil && *a == *b }
 
 func (w *work) updatePerson(f found, m Member, in MemberPatch) error {
 	person, err := w.Person(f.User)
@@ -161,16 +183,12 @@ func (w *work) mayBeCalled(p Person, username string) error {
 
 // notePerson tells every organization that the person is in.
 func (w *work) notePerson(f found, before Person, m Member) error {
-	was := f.Member
-	if err := w.noteChange("member.updated", f.Organization, f.ID, personal(was), personal(m)); err != nil {
+	if err := w.noteUpdated(f.Member, m); err != nil {
 		return err
 	}
-	was.Affiliation, m.Affiliation = "", ""
 	for _, ref := range before.living() {
-		if ref.ID != f.ID && (was.Kind != m.Kind || was.Profile != m.Profile) {
-			if err := w.noteChange("member.updated", ref.Organization, ref.ID, personal(was), personal(m)); err != nil {
-				return err
-			}
+		if err := w.noteElsewhere(f, ref, m); err != nil {
+			return err
 		}
 		if before.Username == m.Username {
 			continue
@@ -181,6 +199,17 @@ func (w *work) notePerson(f found, before Person, m Member) error {
 		}
 	}
 	return nil
+}
+
+// noteElsewhere tells another organization of the person what changed about it.
+func (w *work) noteElsewhere(f found, ref MembershipRef, m Member) error {
+	was, is := f.Member, m
+	is.Affiliation = was.Affiliation
+	if ref.ID == f.ID || was.Kind == is.Kind && was.changedInPerson(is) == nil {
+		return nil
+	}
+	was.Organization, was.ID = ref.Organization, ref.ID
+	return w.noteUpdated(was, is)
 }
 
 // changeAddress asks for another address. The one that it has needs no asking.
