@@ -30,7 +30,7 @@ func kept(t *testing.T) []string {
 		t.Fatalf("got %d scripts of requirements, want 20 and more: %v", len(files), err)
 	}
 	files = slices.DeleteFunc(files, func(f string) bool { return f == "testdata/r62_default_deny.txtar" })
-	for _, name := range []string{"unknown", "other_organization", "import_errors", "keys", "decide"} {
+	for _, name := range []string{"unknown", "other_organization", "import_errors", "keys", "decide", "administration", "admin_commands"} {
 		files = append(files, "testdata/"+name+".txtar")
 	}
 	return files

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -96,15 +97,19 @@ func (s *session) server() (*server, error) {
 }
 
 // send asks the current server and remembers the exchange; its body is what
-// stdout looks at. A path that begins with "ops/" is one of the ops listener.
+// stdout looks at. A path that begins with "ops/" is one of the ops listener, and
+// one that begins with "management/" is the operator's of the management listener.
 func (s script) send(method, path, body string, headers ...string) error {
 	running, err := s.server()
 	if err != nil {
 		return err
 	}
 	at := running.decisions
-	if rest, ok := cutOps(path); ok {
+	if rest, ok := cutListener(path, "ops"); ok {
 		at, path = running.ops, rest
+	} else if rest, ok := cutListener(path, "management"); ok {
+		at, path = running.administration, rest
+		headers = append(headers, "Authorization: Bearer "+s.operatorKey())
 	}
 	if s.key != "" {
 		headers = append([]string{"Authorization: Bearer " + s.key}, headers...)
@@ -120,6 +125,10 @@ func (s script) postern(args ...string) error {
 	err := s.Exec(s.binary, args...)
 	exit := new(exec.ExitError)
 	s.code = 0
+	s.last = exchange{method: "postern", url: strings.Join(args, " "), body: s.ReadFile("stdout")}
+	for _, secret := range secretsIn(s.last.body) {
+		written.secret(secret)
+	}
 	if errors.As(err, &exit) {
 		s.code = exit.ExitCode()
 	}

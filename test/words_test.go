@@ -180,8 +180,9 @@ func get(s script, args []string) error {
 	return s.send(http.MethodGet, args[0], "", args[1:]...)
 }
 
-func cutOps(path string) (string, bool) {
-	rest, ok := strings.CutPrefix(path, "ops/")
+// cutListener finds out whether a path is one of another listener, by its first word.
+func cutListener(path, listener string) (string, bool) {
+	rest, ok := strings.CutPrefix(path, listener+"/")
 	return "/" + rest, ok
 }
 
