@@ -136,6 +136,8 @@ func revisionOf(v any) (authz.Revision, bool) {
 		return v.Revision, true
 	case pap.Member:
 		return v.Revision, true
+	case pap.Removal:
+		return v.Member.Revision, true
 	case pap.Invitation:
 		return v.Revision, true
 	case pap.Webhook:

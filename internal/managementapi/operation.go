@@ -30,7 +30,7 @@ type operation struct {
 // operations are all that can be asked for. Where one path could be read as
 // another, the literal one comes first.
 func operations() []operation {
-	return slices.Concat(staticOperations, organizationOperations, roleOperations, memberOperations, grantOperations, selfOperations, invitationOperations, credentialOperations,
+	return slices.Concat(staticOperations, organizationOperations, roleOperations, membershipOperations, memberOperations, grantOperations, selfOperations, invitationOperations, credentialOperations,
 		auditOperations, webhookOperations(), tokenOperations)
 }
 
