@@ -34,6 +34,7 @@ func (s *server) management(ctx context.Context) (*httpserver.Server, error) {
 	if err := s.firstKey(ctx, admin); err != nil {
 		return nil, err
 	}
+	s.background("held addresses", giveHeld(heldEvery, s.Log, admin.GiveHeldAddresses))
 	callers, err := s.callers()
 	if err != nil {
 		return nil, err

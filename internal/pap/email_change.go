@@ -205,8 +205,16 @@ func (w *work) tellOldAddress(p Person, c EmailChange) error {
 const emailChangesAtOnce = 100
 
 // GiveHeldAddresses makes those addresses their users' whose hold has passed, and
-// says how many. Somebody has to call it now and then.
+// says how many. Somebody has to call it now and then. If there are none, nobody
+// who writes is kept waiting.
 func (p *PAP) GiveHeldAddresses(ctx context.Context) (int, error) {
+	waiting, err := look(ctx, p, Call{}, func(w *work) (int, error) {
+		due, err := w.EmailChangesDue(w.now, 1)
+		return len(due), err
+	})
+	if err != nil || waiting == 0 {
+		return 0, err
+	}
 	n, _, err := change(ctx, p, Call{}, func(w *work) (int, string, error) {
 		w.actor.Actor = Actor{ID: "system", Kind: "system"}
 		due, err := w.EmailChangesDue(w.now, emailChangesAtOnce)

@@ -59,7 +59,7 @@ func (w *work) resend(inv Invitation, f found) error {
 	if err := w.authorize(a); err != nil {
 		return err
 	}
-	if err := inv.mustBeOpen(); err != nil {
+	if err := first(inv.mustBeOpen(), w.isFree(inv.Organization, f.settings, inv.EmailKey)); err != nil {
 		return err
 	}
 	if inv.Deliver == DeliverNone {
