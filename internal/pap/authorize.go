@@ -191,7 +191,16 @@ func refusalOf(v authz.Verdict) *Refusal {
 			return &Refusal{Kind: authz.ErrForbidden, Reason: known.reason, Detail: known.detail, Decision: v.ID}
 		}
 	}
-	return &Refusal{Kind: authz.ErrForbidden, Reason: "not-permitted", Detail: "the policy forbids it", Decision: v.ID}
+	return &Refusal{Kind: authz.ErrForbidden, Reason: "not-permitted", Detail: forbidden(v), Decision: v.ID}
+}
+
+// forbidden names the first of the rules that forbade: one of an overlay's, which
+// the policy's own pages explain.
+func forbidden(v authz.Verdict) string {
+	if len(v.Reasons) == 0 || v.Reasons[0].Rule == "" {
+		return "the policy forbids it"
+	}
+	return "the policy forbids it, by its rule " + v.Reasons[0].Rule
 }
 
 // powersIn are where the actor may see members of the organization, and as what.
