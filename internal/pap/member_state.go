@@ -11,7 +11,7 @@ import (
 // grants and its seat.
 func (p *PAP) Suspend(ctx context.Context, call Call, organization, id string) (Member, Change, error) {
 	return p.changeMember(ctx, call, organization, id, func(w *work, f found) (Member, error) {
-		if err := w.mayMove(f, directory.StateActive); err != nil {
+		if err := w.mayMove(f, "member.suspend", directory.StateActive); err != nil {
 			return Member{}, err
 		}
 		if err := w.sparesPrimaryContact(f.Member); err != nil {
@@ -21,10 +21,11 @@ func (p *PAP) Suspend(ctx context.Context, call Call, organization, id string) (
 	})
 }
 
-// Reactivate lets a suspended member in again.
+// Reactivate lets a suspended member in again, with all that it had: only who
+// could give that gives it back, the authorization for CPNI too.
 func (p *PAP) Reactivate(ctx context.Context, call Call, organization, id string) (Member, Change, error) {
 	return p.changeMember(ctx, call, organization, id, func(w *work, f found) (Member, error) {
-		if err := w.mayMove(f, directory.StateSuspended); err != nil {
+		if err := w.mayMove(f, "member.reactivate", directory.StateSuspended); err != nil {
 			return Member{}, err
 		}
 		if err := w.oneHolder(f.settings, f.Organization, f.Role); err != nil {
@@ -34,10 +35,14 @@ func (p *PAP) Reactivate(ctx context.Context, call Call, organization, id string
 	})
 }
 
-// mayMove asks whether the actor may suspend the member or the other way, and
-// then whether the member is in the state to be left.
-func (w *work) mayMove(f found, from string) error {
-	if err := w.authorize(f.ask("member.suspend")); err != nil {
+// mayMove asks whether the actor may take the action, and then whether the
+// member is in the state to be left.
+func (w *work) mayMove(f found, action, from string) error {
+	a := f.ask(action)
+	if f.CPNI {
+		a.changes = []given{{cpni: &f.CPNI}}
+	}
+	if err := w.authorize(a); err != nil {
 		return err
 	}
 	switch {
