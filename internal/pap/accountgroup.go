@@ -132,12 +132,45 @@ func (w *work) groupByID(id string) (AccountGroup, error) {
 }
 
 // mayGroup asks about a group that has these accounts, or had and will have.
-func (w *work) mayGroup(action string, g directory.AccountGroup, accounts []string) error {
+func (w *work) mayGroup(action string, g directory.AccountGroup, accounts []string, changes ...given) error {
 	reach, err := w.reachOfGroup(g.Organization, g.ID, accounts)
 	if err != nil {
 		return err
 	}
-	return w.authorize(ask{action: action, organization: g.Organization, target: target{id: g.ID, kind: g.Kind, reach: reach}})
+	return w.authorize(ask{
+		action: action, organization: g.Organization, changes: changes, gives: len(changes) > 0,
+		target: target{id: g.ID, kind: g.Kind, reach: reach},
+	})
+}
+
+// regrouped is what changing the accounts of a group gives or takes: to everybody
+// who holds it, their role in each account that comes or goes. A Primary Contact
+// has them all in any case.
+func (w *work) regrouped(g directory.AccountGroup, before, after []string) (changes []given, err error) {
+	moved := slices.Concat(without(before, after), without(after, before))
+	roles, err := w.RolesHolding(g.ID)
+	if err != nil || len(moved) == 0 {
+		return nil, err
+	}
+	r, err := w.reachOf(g.Organization, "", Grants{Accounts: grantsOf(moved)})
+	if err != nil {
+		return nil, err
+	}
+	for _, role := range roles {
+		if role == directory.RolePrimaryContact {
+			continue
+		}
+		for _, account := range moved {
+			scope := authz.ScopeOf(authz.KindAccount, account)
+			changes = append(changes, given{role: role, scope: scope, reach: r.of[scope]})
+		}
+	}
+	return changes, nil
+}
+
+// without is what of the list is not in the other.
+func without(list, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(id string) bool { return slices.Contains(other, id) })
 }
 
 // CreateAccountGroup makes one of accounts that lie within the actor's own
@@ -183,7 +216,8 @@ func sorted(list []string) []string { return slices.Compact(slices.Sorted(slices
 
 // UpdateAccountGroup renames one or says what is in it. Both what was in it and
 // what will be have to lie within the actor's own scope, so that nobody widens
-// what it holds.
+// what it holds; and the actor has to be one who could give those accounts to
+// everybody who holds the group.
 func (p *PAP) UpdateAccountGroup(ctx context.Context, call Call, organization, id string, in AccountGroupPatch) (AccountGroup, Change, error) {
 	return change(ctx, p, call, func(w *work) (AccountGroup, string, error) {
 		g, err := w.groupSeen(organization, id)
@@ -204,7 +238,11 @@ func (p *PAP) UpdateAccountGroup(ctx context.Context, call Call, organization, i
 		if in.Accounts != nil {
 			g.Accounts, touched = sorted(*in.Accounts), append(slices.Clone(*in.Accounts), before.Accounts...)
 		}
-		if err := w.mayGroup("account_group.update", g, touched); err != nil {
+		changes, err := w.regrouped(g, before.Accounts, g.Accounts)
+		if err != nil {
+			return AccountGroup{}, "", err
+		}
+		if err := w.mayGroup("account_group.update", g, touched, changes...); err != nil {
 			return AccountGroup{}, "", err
 		}
 		made, err := w.writeGroup(g)

@@ -42,6 +42,9 @@ type Reader interface {
 	Accounts(q AccountQuery) ([]directory.Account, error)
 	AccountGroup(id string) (directory.AccountGroup, error)
 	AccountGroups(organization, after string, limit int) ([]directory.AccountGroup, error)
+	// RolesHolding are the roles of the living and waiting memberships that hold
+	// an account group, in order.
+	RolesHolding(accountGroup string) ([]string, error)
 	// EnclosedCompanies are the companies, beside its own, of accounts that lie in
 	// a contract or delivery account.
 	EnclosedCompanies(account string) ([]string, error)

@@ -10,7 +10,7 @@ import (
 	"github.com/postern-authz/postern/internal/pap"
 )
 
-const selectOrganizations = `SELECT id, kind, name, COALESCE(seat_limit, 0), settings FROM organizations`
+const selectOrganizations = `SELECT id, kind, name, COALESCE(seats_allowed, 0), settings FROM organizations`
 
 func readOrganization(row *sql.Rows) (o directory.Organization, err error) {
 	var settings string
@@ -89,6 +89,15 @@ func (r reader) Accounts(q pap.AccountQuery) ([]directory.Account, error) {
 	}
 	query := selectAccounts + w.sql("id", q.Limit)
 	return list(r, readAccount, query, w.arguments...)
+}
+
+// RolesHolding are in order.
+func (r reader) RolesHolding(accountGroup string) ([]string, error) {
+	const query = `
+		SELECT DISTINCT m.role_id FROM account_group_grants g JOIN memberships m ON m.id = g.membership_id
+		WHERE g.account_group_id = $1 AND m.state IN ('invited', 'active', 'suspended')
+		ORDER BY 1`
+	return list(r, readText, query, accountGroup)
 }
 
 // EnclosedCompanies are in order.
