@@ -32,7 +32,8 @@ type NewOrganization struct {
 // An OrganizationPatch changes what it names.
 type OrganizationPatch struct {
 	Name *string `json:"name,omitempty"`
-	// SeatLimit is never below what is used, as nobody loses a seat.
+	// SeatLimit may be below what is used: nobody loses a seat, and nobody gets
+	// one until enough are given back (C15).
 	SeatLimit *int            `json:"seat_limit,omitempty"`
 	Settings  json.RawMessage `json:"settings,omitempty"` // a JSON Merge Patch (RFC 7396)
 }
@@ -137,9 +138,6 @@ func (p *PAP) UpdateOrganization(ctx context.Context, call Call, id string, in O
 		o, err := in.apply(before)
 		if err != nil {
 			return Organization{}, "", err
-		}
-		if o.SeatLimit > 0 && o.SeatLimit < before.SeatsUsed {
-			return Organization{}, "", conflict("seat-limit", "%d seats are used: remove members or revoke invitations before the limit is %d", before.SeatsUsed, o.SeatLimit)
 		}
 		after, err := w.writeOrganization(o)
 		if err != nil {

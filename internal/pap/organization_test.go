@@ -69,11 +69,20 @@ func TestOrganizationsAreListedInParts(t *testing.T) {
 	}
 }
 
-func TestSeatsAreNotTakenFromMembers(t *testing.T) {
-	h := open(t)
-	few := 2
-	_, _, err := h.UpdateOrganization(t.Context(), h.operator(), "acme", pap.OrganizationPatch{SeatLimit: &few})
-	refused(t, err, "seat-limit")
+func TestALowerSeatLimitTakesNobodysSeatAndGivesNone(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *house) {
+		few := 2
+		before, _, err := h.UpdateOrganization(t.Context(), h.operator(), "acme", pap.OrganizationPatch{SeatLimit: &few})
+		if err != nil || before.SeatLimit != 2 || before.SeatsUsed <= 2 {
+			t.Fatalf("got %+v, %v, want a limit of 2 and more seats used", before, err)
+		}
+		_, _, err = h.RemoveMember(t.Context(), h.as("paula"), "acme", h.member("acme", "rosa"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = h.Invite(t.Context(), h.as("paula"), "acme", pap.NewInvitation{Email: "new@acme.example", Role: "regular"})
+		refused(t, err, "seat-limit") // the seat that rosa gave back is gone
+	})
 }
 
 func TestSettingsAreChecked(t *testing.T) {

@@ -42,7 +42,7 @@ func (d dialect) classify(err error) error {
 func sentence(constraint string) string {
 	switch constraint {
 	case "seats":
-		return "an organization has no free seat, or more members than its new seat limit"
+		return "an organization has no free seat"
 	case "role_operator_only":
 		return "a role that only the operator gives was given by somebody else"
 	case "role_partner_only":

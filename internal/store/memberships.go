@@ -226,7 +226,8 @@ func seat(state, affiliation string) int {
 	return 0
 }
 
-// takeSeats counts by organization; the schema refuses more than its limit.
+// takeSeats counts by organization; the schema refuses more than its limit. Where
+// more seats are used than allowed, those that are given back are gone.
 func (t *tx) takeSeats(seats map[string]int) error {
 	var rows rowset
 	for organization, n := range seats {
@@ -235,7 +236,10 @@ func (t *tx) takeSeats(seats map[string]int) error {
 		}
 	}
 	return t.exec(`
-		UPDATE organizations SET seats_used = seats_used + r.n
+		UPDATE organizations SET seats_used = seats_used + r.n, seat_limit = CASE
+			WHEN r.n > 0 THEN seat_limit
+			WHEN seats_used + r.n > seats_allowed THEN seats_used + r.n
+			ELSE seats_allowed END
 		FROM (SELECT value->>0 AS id, CAST(value->>1 AS BIGINT) AS n FROM {rows}) r
 		WHERE organizations.id = r.id`, &rows)
 }

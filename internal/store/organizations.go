@@ -44,7 +44,7 @@ func (t *tx) writeOrganizations() error {
 			SELECT CAST(value->>0 AS BIGINT) AS n, value->>1 AS id, value->>2 AS kind, value->>3 AS name,
 				CAST(value->>4 AS BIGINT) AS seat_limit, value->>5 AS settings FROM {rows}
 		) r LEFT JOIN organizations o ON o.id = r.id
-		WHERE (o.kind, o.name, o.seat_limit, o.settings) IS DISTINCT FROM (r.kind, r.name, r.seat_limit, r.settings)`
+		WHERE (o.kind, o.name, o.seats_allowed, o.settings) IS DISTINCT FROM (r.kind, r.name, r.seat_limit, r.settings)`
 	err := t.each(find, &found, func(row *sql.Rows) error {
 		var n int
 		var kind string
@@ -63,10 +63,11 @@ func (t *tx) writeOrganizations() error {
 		return err
 	}
 	return t.exec(`
-		INSERT INTO organizations (id, kind, name, seat_limit, settings, created_at, changed_revision)
-		SELECT value->>0, value->>1, value->>2, CAST(value->>3 AS BIGINT), value->>4, CAST(value->>5 AS BIGINT), CAST(value->>6 AS BIGINT)
+		INSERT INTO organizations (id, kind, name, seats_allowed, seat_limit, settings, created_at, changed_revision)
+		SELECT value->>0, value->>1, value->>2, CAST(value->>3 AS BIGINT), CAST(value->>3 AS BIGINT), value->>4, CAST(value->>5 AS BIGINT), CAST(value->>6 AS BIGINT)
 		FROM {rows} WHERE TRUE
-		ON CONFLICT (id) DO UPDATE SET name = excluded.name, seat_limit = excluded.seat_limit, settings = excluded.settings,
+		ON CONFLICT (id) DO UPDATE SET name = excluded.name, settings = excluded.settings, seats_allowed = excluded.seats_allowed,
+			seat_limit = CASE WHEN excluded.seat_limit < organizations.seats_used THEN organizations.seats_used ELSE excluded.seat_limit END,
 			changed_revision = excluded.changed_revision`, &changed)
 }
 

@@ -26,7 +26,6 @@ func testRefusals(t *testing.T, newDSN func(testing.TB) string) {
 		says   string
 	}{
 		{"an organization changes its kind", directory.Organization{ID: "acme", Kind: "partner"}, "organization acme is of kind customer"},
-		{"a limit below the members", directory.Organization{ID: "acme", Kind: "customer", SeatLimit: 1}, "no free seat"},
 		{"an unknown kind of organization", directory.Organization{ID: "x", Kind: "tenant"}, "organization_kind"},
 		{"settings that are no object", directory.Organization{ID: "acme", Kind: "customer", Settings: []byte(`[]`)}, "not a JSON object"},
 		{"a company without its organization", directory.Company{ID: "c", Organization: "none"}, "company c: the directory has no organization none"},

@@ -18,6 +18,12 @@ ALTER TABLE memberships ADD COLUMN removed_at BIGINT;
 ALTER TABLE memberships ADD COLUMN purged_at BIGINT;
 CREATE INDEX memberships_newest ON memberships (organization_id, created_at DESC, id DESC);
 
+-- The limit that was asked for. It may be lowered below what is used: nobody
+-- loses a seat then, and nobody gets one (C15). seat_limit is the limit that
+-- holds until seats are given back, so that seats_used never exceeds it.
+ALTER TABLE organizations ADD COLUMN seats_allowed BIGINT CHECK (seats_allowed > 0);
+UPDATE organizations SET seats_allowed = seat_limit;
+
 -- An account team takes no seat (R7).
 UPDATE organizations SET seats_used = (SELECT count(*) FROM memberships m WHERE m.organization_id = organizations.id
   AND m.state IN ('invited', 'active', 'suspended') AND m.affiliation <> 'account_team');
