@@ -60,7 +60,7 @@ var problems = map[string][3]string{
 	"last-primary-contact": {"This is the last Primary Contact", "An organization that has a Primary Contact keeps one.", "Make another Primary Contact first, or ask the operator."},
 	"primary-contact-held": {"There is a Primary Contact", "This organization has one Primary Contact at a time.", "Hand over with transfer."},
 	"seat-limit":           {"All seats are taken", "Members and open invitations take a seat each.", "Remove a member, revoke an invitation, or ask the operator for more seats."},
-	"invitation-closed":    {"The invitation is not open", "It was accepted, revoked or superseded.", "Make a new invitation."},
+	"invitation-not-pending":    {"The invitation is not open", "It was accepted, revoked or superseded.", "Make a new invitation."},
 	"no-portal":            {"No portal is configured", "A mailed link leads to a portal, and there is none.", "Use deliver return_link, or set POSTERN_PORTAL_URLS."},
 	"link-invalid":         {"The link opens nothing", "It was never made, was used, revoked or replaced, or has expired. Which of them is not said.", "Ask for a new one."},
 

@@ -177,7 +177,7 @@ func (w *work) findInvitation(organization, id string) (Invitation, found, error
 // mustBeOpen refuses to go on with an invitation that has come to its end.
 func (i Invitation) mustBeOpen() error {
 	if i.State != InvitationPending {
-		return conflict("invitation-closed", "this invitation is %s: make a new one", i.State)
+		return conflict("invitation-not-pending", "this invitation is %s: make a new one", i.State)
 	}
 	return nil
 }

@@ -351,7 +351,7 @@ func TestResendingAnInvitation(t *testing.T) {
 	}
 	h.wait(time.Hour)
 	_, _, err = h.ResendInvitation(t.Context(), h.as("paula"), "acme", id)
-	refused(t, err, "invitation-closed")
+	refused(t, err, "invitation-not-pending")
 }
 
 func TestChangingWhatIsOffered(t *testing.T) {
@@ -377,7 +377,7 @@ func TestChangingWhatIsOffered(t *testing.T) {
 	if accepted.Member.Role != "read_only" || !h.decide(accepted.User, "service.view", "account", "a-1002", change.Revision) {
 		t.Errorf("got %+v, want what was offered last", accepted.Member)
 	}
-	refused(t, patch("paula", pap.InvitationPatch{Role: &readOnly}), "invitation-closed")
+	refused(t, patch("paula", pap.InvitationPatch{Role: &readOnly}), "invitation-not-pending")
 }
 
 func TestWhoSeesWhichInvitations(t *testing.T) {
