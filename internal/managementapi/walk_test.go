@@ -86,7 +86,7 @@ func TestEveryOperationAnswersAsTheFileSays(t *testing.T) {
 	do(200, "", "POST", "/v1/password-resets/confirm", `{"token":"`+l.Links.Make("password_reset", user, 2)+`","password":"battery staple correct"}`)
 	do(200, "", "POST", "/v1/email-changes/confirm", `{"token":"`+l.Links.Make("email_change", user, 1)+`"}`)
 	do(200, "paula", "POST", mona+"/suspend", "")
-	do(200, "paula", "POST", mona+"/reactivate", "")
+	do(200, "operator", "POST", mona+"/reactivate", "")
 	do(201, "paula", "POST", mona+"/clone", `{"email":"twin@acme.example","given_name":"Twin","ttl":"24h","deliver":"return_link"}`)
 
 	inv := do(201, "paula", "POST", acme+"/invitations", `{"email":"dana@acme.example","role":"regular","ttl":"24h"}`)
