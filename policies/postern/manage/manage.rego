@@ -228,8 +228,10 @@ forbids contains reason.of(rego.metadata.rule()) if {
 
 # METADATA
 # title: A shared identity is no Primary Contact and no Administrator
+# description: What an account group holds comes to members who were of a kind to get it.
 # labels: {rule: manage.shared_role}
 forbids contains reason.found(rego.metadata.rule(), {"role": change.role}) if {
+	not does.grouping
 	some change in given
 	change.role in {"primary_contact", "administrator"}
 	not input.facts.target.kind == "personal"

@@ -404,6 +404,16 @@ test_account_groups[action] if {
 	refused(json.remove(ask(primary, action, group, []), ["/facts/target/kind"])) == {"manage.operator_group"}
 }
 
+# what comes into a group is given to everybody who holds it
+filling(actor, role) := ask(actor, "account_group.update", group, [over({"role": role}, "account:a2")])
+
+test_filling_a_group_gives_to_its_holders if {
+	allowed(filling(primary, "administrator"))
+	allowed(filling(team, "regular"))
+	refused(filling(team, "administrator")) == {"manage.beyond"}
+	refused(filling(local, "regular")) == {"manage.account_group", "manage.beyond"}
+}
+
 test_account_groups_are_seen_by_more if {
 	allowed(ask(local, "account_group.view", group, []))
 	allowed(ask(primary, "account_group.view", but(group, {"kind": "emedia_configuration"}), []))
