@@ -11,18 +11,25 @@ import (
 	"github.com/postern-authz/postern/policies"
 )
 
+// govern lets administration be judged with the overlay in a folder. Decisions
+// are as before.
+func (h *house) govern(folder string) {
+	h.t.Helper()
+	e, err := policy.New(policy.Options{Core: policy.Embedded(policies.FS), Overlays: []policy.Source{policy.OverlayAt(folder)}})
+	if err == nil {
+		err = e.Load(context.Background())
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.Judge = pdp.New(pdp.Options{Policies: e})
+}
+
 // overlaid puts the overlay of a portal in force in the house, and its roles
 // into the directory.
 func overlaid(h *house, portal string) {
 	h.t.Helper()
-	e, err := policy.New(policy.Options{Core: policy.Embedded(policies.FS), Overlays: []policy.Source{policy.OverlayAt("../../bundles/" + portal)}})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if err := e.Load(context.Background()); err != nil {
-		h.t.Fatal(err)
-	}
-	h.Judge = pdp.New(pdp.Options{Policies: e})
+	h.govern("../../bundles/" + portal)
 	may, err := h.Judge.Roles(context.Background())
 	if err != nil {
 		h.t.Fatal(err)
