@@ -107,11 +107,18 @@ func (r *reader) write(t *testing.T, b block) {
 // serving finds a block that starts a server: settings, and flags after serve.
 var serving = regexp.MustCompile(`^((?:[A-Z_]+=\S+ )*)postern serve((?: --\S+)*)\n$`)
 
+// exporting finds a block that sets a variable for all that follow.
+var exporting = regexp.MustCompile(`^export ([A-Z_]+=\S+)\n$`)
+
 // do runs a block. One that serves goes on in the background, in place of the
 // server before it.
 func (r *reader) do(t *testing.T, b block) {
 	t.Helper()
 	text := r.here(b.text)
+	if found := exporting.FindStringSubmatch(text); found != nil {
+		r.env = append(r.env, found[1])
+		return
+	}
 	if found := serving.FindStringSubmatch(text); found != nil {
 		r.serve(t, strings.Fields(found[1]), strings.Fields(found[2]))
 		return
@@ -119,6 +126,9 @@ func (r *reader) do(t *testing.T, b block) {
 	cmd := exec.Command("bash", "-euo", "pipefail", "-c", text)
 	cmd.Dir = r.dir
 	cmd.Env = append(r.env, "PATH="+filepath.Dir(r.binary)+":"+os.Getenv("PATH"))
+	if r.server != nil {
+		cmd.Env = append(cmd.Env, "POSTERN_SERVER="+r.server.administration.base)
+	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("README.md:%d: %v\n%s%s", b.line, err, text, out)
@@ -126,13 +136,18 @@ func (r *reader) do(t *testing.T, b block) {
 	r.said = string(out)
 }
 
+// operatorKey finds the key that the demo prints.
+var operatorKey = regexp.MustCompile(`ok_[A-Za-z0-9_-]+`)
+
 // here makes what the README says of a fresh clone, and of the usual ports, true
 // of this one.
 func (r *reader) here(text string) string {
 	text = strings.ReplaceAll(text, "go run ./cmd/postern", "postern")
 	if r.server != nil {
 		text = strings.ReplaceAll(text, "http://127.0.0.1:8181", r.server.decisions.base)
+		text = strings.ReplaceAll(text, "http://127.0.0.1:8182", r.server.administration.base)
 		text = strings.ReplaceAll(text, "http://127.0.0.1:8183", r.server.ops.base)
+		text = strings.ReplaceAll(text, "ok_...", operatorKey.FindString(r.server.stdout.String()))
 	}
 	return text
 }
