@@ -14,6 +14,7 @@ import (
 	"github.com/postern-authz/postern/internal/httpserver"
 	"github.com/postern-authz/postern/internal/link"
 	"github.com/postern-authz/postern/internal/managementapi"
+	"github.com/postern-authz/postern/internal/outbox"
 	"github.com/postern-authz/postern/internal/pap"
 	"github.com/postern-authz/postern/internal/password"
 	"github.com/postern-authz/postern/internal/webhook"
@@ -52,7 +53,8 @@ func (s *server) management(ctx context.Context) (*httpserver.Server, error) {
 	})
 }
 
-// administration is the PAP, whose changes are followed here at once.
+// administration is the PAP, whose changes are followed here at once. The outbox
+// runs behind it until the server closes, after the listeners.
 func (s *server) administration() (*pap.PAP, error) {
 	links, err := link.New(s.secret, s.directory)
 	if err != nil {
@@ -62,10 +64,7 @@ func (s *server) administration() (*pap.PAP, error) {
 	if err != nil {
 		return nil, err
 	}
-	worker, err := s.outbox(links, secrets)
-	if err != nil {
-		return nil, err
-	}
+	var worker *outbox.Worker // which reports to the PAP, and is woken by its changes
 	o := pap.Options{
 		Store: following{s.store, func() { s.pip.Wake(); worker.Wake() }},
 		Judge: s.pdp, Links: links, Secrets: secrets, PortalURLs: s.cfg.PortalURLs,
@@ -78,7 +77,12 @@ func (s *server) administration() (*pap.PAP, error) {
 	if s.cfg.Credentials == config.CredentialsLocal {
 		o.Passwords = password.New()
 	}
-	return pap.New(o), nil
+	admin := pap.New(o)
+	if worker, err = s.outbox(links, secrets, admin); err != nil {
+		return nil, err
+	}
+	s.background("outbox", worker.Run)
+	return admin, nil
 }
 
 // following is a store whose changes somebody wants to hear of.

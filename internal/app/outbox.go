@@ -11,8 +11,8 @@ import (
 	"github.com/postern-authz/postern/internal/webhook"
 )
 
-// outbox runs until the server closes, after the listeners.
-func (s *server) outbox(links pap.Links, secrets *webhook.Secrets) (*outbox.Worker, error) {
+// outbox delivers what was committed, and tells the trail of it.
+func (s *server) outbox(links pap.Links, secrets *webhook.Secrets, trail outbox.Trail) (*outbox.Worker, error) {
 	var allow []netip.Prefix
 	for _, text := range s.cfg.WebhookAllow {
 		network, err := netip.ParsePrefix(text)
@@ -35,10 +35,5 @@ func (s *server) outbox(links pap.Links, secrets *webhook.Secrets) (*outbox.Work
 		}
 		routes[pap.ChannelMail] = outbox.Route{Courier: courier}
 	}
-	worker, err := outbox.New(outbox.Options{Store: s.store, Routes: routes, Registerer: s.registry, Log: s.Log})
-	if err != nil {
-		return nil, err
-	}
-	s.background("outbox", worker.Run)
-	return worker, nil
+	return outbox.New(outbox.Options{Store: s.store, Trail: trail, Routes: routes, Registerer: s.registry, Log: s.Log})
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/pap"
 )
 
@@ -133,13 +132,16 @@ func (c *channel) settle(ctx context.Context, m pap.Message, err error) {
 }
 
 func (c *channel) record(ctx context.Context, m pap.Message, o outcome) error {
-	if o.result == delivered {
+	invites := m.Channel == pap.ChannelMail && m.Type == pap.MailInvitation
+	switch {
+	case o.gone:
+		return c.Trail.DisableWebhook(ctx, m.ID, string(o.reason), o.at)
+	case o.result == delivered && invites:
+		return c.Trail.Delivered(ctx, m.ID, o.at)
+	case o.result == delivered:
 		return c.Store.MessageDelivered(ctx, m.ID, o.at)
-	}
-	if o.gone {
-		if err := c.Store.DisableWebhook(ctx, m.Recipient); err != nil && !errors.Is(err, authz.ErrNotFound) {
-			return err
-		}
+	case o.result == failed && invites:
+		return c.Trail.Undelivered(ctx, m.ID, string(o.reason), o.at)
 	}
 	return c.Store.MessageFailed(ctx, m.ID, string(o.reason), o.at, o.result != retried)
 }

@@ -11,12 +11,13 @@ import (
 	"github.com/postern-authz/postern/internal/pap"
 )
 
-// A memory keeps an outbox as the contract of outbox.Store says.
+// A memory keeps an outbox and its trail as the contracts of outbox.Store and
+// outbox.Trail say.
 type memory struct {
 	mu       sync.Mutex
 	messages map[string]*pap.Message
-	disabled []string
-	broken   bool // forgets what came of deliveries, like a process that dies
+	told     []string // what the trail heard
+	broken   bool     // forgets what came of deliveries, like a process that dies
 }
 
 func remember(messages ...pap.Message) *memory {
@@ -94,11 +95,25 @@ func (s *memory) MessageFailed(_ context.Context, id, reason string, retryAt tim
 	return nil
 }
 
-func (s *memory) DisableWebhook(_ context.Context, id string) error {
+func (s *memory) Delivered(ctx context.Context, id string, at time.Time) error {
+	s.tell("sent " + id)
+	return s.MessageDelivered(ctx, id, at)
+}
+
+func (s *memory) Undelivered(ctx context.Context, id, reason string, at time.Time) error {
+	s.tell("not sent " + id)
+	return s.MessageFailed(ctx, id, reason, at, true)
+}
+
+func (s *memory) DisableWebhook(ctx context.Context, id, reason string, at time.Time) error {
+	s.tell("disabled the webhook of " + id)
+	return s.MessageFailed(ctx, id, reason, at, true)
+}
+
+func (s *memory) tell(what string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.disabled = append(s.disabled, id)
-	return nil
+	s.told = append(s.told, what)
 }
 
 func (s *memory) OutboxDepth(context.Context) (map[string]pap.Backlog, error) {

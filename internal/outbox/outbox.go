@@ -22,18 +22,25 @@ type Store interface {
 	// messages of one webhook it only ever takes the oldest that waits, so that
 	// none overtakes another.
 	ClaimMessages(ctx context.Context, channel string, now time.Time, lock time.Duration, limit int) ([]pap.Message, error)
-	// MessageDelivered ends a message well. Of the mail of an invitation it says
-	// so in the invitation's delivery.
+	// MessageDelivered ends a message well.
 	MessageDelivered(ctx context.Context, id string, at time.Time) error
 	// MessageFailed frees a message that is to be tried again from retryAt, or,
-	// if final, gives it up as of retryAt. Of the mail of an invitation that is
-	// given up it says so in the invitation's delivery, unless the reason is
-	// ReasonObsolete.
+	// if final, gives it up as of retryAt.
 	MessageFailed(ctx context.Context, id, reason string, retryAt time.Time, final bool) error
-	// DisableWebhook keeps further events from a webhook whose receiver is gone.
-	DisableWebhook(ctx context.Context, id string) error
 	// OutboxDepth is the backlog by channel; a channel without one may be missing.
 	OutboxDepth(ctx context.Context) (map[string]pap.Backlog, error)
+}
+
+// A Trail hears of what an administrator wants to know of: it ends the message and
+// tells the audit trail in one transaction. A message that has ended is not an
+// error.
+type Trail interface {
+	// Delivered and Undelivered end the mail of an invitation.
+	Delivered(ctx context.Context, message string, at time.Time) error
+	Undelivered(ctx context.Context, message, reason string, at time.Time) error
+	// DisableWebhook gives up a message to a webhook whose receiver is gone, and
+	// keeps further events from that.
+	DisableWebhook(ctx context.Context, message, reason string, at time.Time) error
 }
 
 // A Courier delivers messages of one channel. Any number of goroutines may use
@@ -96,9 +103,10 @@ type Route struct {
 	Backoff  Backoff
 }
 
-// Options are what a Worker works with. Store is required.
+// Options are what a Worker works with. Store and Trail are required.
 type Options struct {
 	Store      Store
+	Trail      Trail
 	Routes     map[string]Route // by channel
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
@@ -124,8 +132,8 @@ type Worker struct {
 
 // New makes a worker and its metrics. It does nothing until Run.
 func New(o Options) (*Worker, error) {
-	if o.Store == nil {
-		return nil, errors.New("the outbox needs a store")
+	if o.Store == nil || o.Trail == nil {
+		return nil, errors.New("the outbox needs a store and a trail")
 	}
 	if o.Registerer == nil {
 		o.Registerer = prometheus.NewRegistry()

@@ -79,7 +79,7 @@ func openAt(t *testing.T, poll time.Duration, store *memory, routes map[string]o
 	t.Helper()
 	o := &office{store: store, registry: prometheus.NewRegistry(), log: new(bytes.Buffer)}
 	var err error
-	o.Worker, err = outbox.New(outbox.Options{Store: store, Routes: routes, Registerer: o.registry, Poll: poll,
+	o.Worker, err = outbox.New(outbox.Options{Store: store, Trail: store, Routes: routes, Registerer: o.registry, Poll: poll,
 		Log: slog.New(slog.NewTextHandler(o.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
@@ -242,8 +242,8 @@ func TestAReceiverThatIsGoneIsDisabled(t *testing.T) {
 		o := open(t, remember(event("msg_1", "whk_1", 1)), hooks(c))
 		time.Sleep(time.Minute)
 		o.stop()
-		if m := o.store.get("msg_1"); m.LastError != "gone" || m.FailedAt == nil || !slices.Equal(o.store.disabled, []string{"whk_1"}) {
-			t.Errorf("got %q and disabled %v, want gone and whk_1 disabled", m.LastError, o.store.disabled)
+		if m := o.store.get("msg_1"); m.LastError != "gone" || m.FailedAt == nil || !slices.Equal(o.store.told, []string{"disabled the webhook of msg_1"}) {
+			t.Errorf("got %q and told %q, want gone and that its webhook is disabled", m.LastError, o.store.told)
 		}
 	})
 }

@@ -62,7 +62,7 @@ func dieDelivering(dsn, folder string) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w, err := outbox.New(outbox.Options{Store: s, Lock: 2 * time.Second, Routes: mails(deadly{c}), Log: log})
+	w, err := outbox.New(outbox.Options{Store: s, Trail: pap.New(pap.Options{Store: s}), Lock: 2 * time.Second, Routes: mails(deadly{c}), Log: log})
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func work(t *testing.T, s *store.Store, folder string, limit time.Duration, unti
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := outbox.New(outbox.Options{Store: s, Routes: mails(c), Poll: 20 * time.Millisecond})
+	w, err := outbox.New(outbox.Options{Store: s, Trail: pap.New(pap.Options{Store: s}), Routes: mails(c), Poll: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/pap"
 )
 
@@ -48,87 +46,35 @@ const claim = `
 	)
 	UPDATE outbox SET locked_until = $3, attempts = attempts + 1 FROM due WHERE id = due_id RETURNING ` + messageColumns
 
-// MessageDelivered ends a message well. Of the mail of an invitation the
-// invitation says so too. It makes no revision. An unknown message is of kind
-// authz.ErrNotFound.
+// MessageDelivered ends a message well. It makes no revision. An unknown message
+// is of kind authz.ErrNotFound.
 func (s *Store) MessageDelivered(ctx context.Context, id string, at time.Time) error {
-	return s.endMessage(ctx, id, "sent", "", `
-		UPDATE outbox SET delivered_at = $1, locked_until = NULL, last_error = NULL
-		WHERE id = $2 AND delivered_at IS NULL AND failed_at IS NULL`, at.UnixMilli(), id)
+	return s.endAttempt(ctx, id, `delivered_at = $1, last_error = NULL`, at.UnixMilli(), id)
 }
-
-// reasonObsolete is why a mail is not sent whose invitation was sent again or
-// revoked: that says nothing about the invitation as it is now.
-const reasonObsolete = "obsolete"
 
 // MessageFailed frees a message to be tried again from retryAt or, if final,
-// gives it up as of then. Of the mail of an invitation that is given up the
-// invitation says so too, unless the mail is merely obsolete. It makes no
-// revision. An unknown message is of kind authz.ErrNotFound.
+// gives it up as of then. It makes no revision. An unknown message is of kind
+// authz.ErrNotFound.
 func (s *Store) MessageFailed(ctx context.Context, id, reason string, retryAt time.Time, final bool) error {
-	if !final {
-		return s.endMessage(ctx, id, "", "", `
-			UPDATE outbox SET available_at = $1, locked_until = NULL, last_error = $3
-			WHERE id = $2 AND delivered_at IS NULL AND failed_at IS NULL`, retryAt.UnixMilli(), id, reason)
+	column := "available_at"
+	if final {
+		column = "failed_at"
 	}
-	delivery := "failed"
-	if reason == reasonObsolete {
-		delivery = ""
-	}
-	return s.endMessage(ctx, id, delivery, reason, `
-		UPDATE outbox SET failed_at = $1, locked_until = NULL, last_error = $3
-		WHERE id = $2 AND delivered_at IS NULL AND failed_at IS NULL`, retryAt.UnixMilli(), id, reason)
+	return s.endAttempt(ctx, id, column+` = $1, last_error = $3`, retryAt.UnixMilli(), id, reason)
 }
 
-// endMessage writes what became of an attempt, and into the invitation what
-// became of its mail, if that is to be said.
-func (s *Store) endMessage(ctx context.Context, id, delivery, reason, query string, arguments ...any) error {
+// endAttempt writes what became of an attempt, unless the message has ended.
+func (s *Store) endAttempt(ctx context.Context, id, set string, arguments ...any) error {
 	err := s.deliver(ctx, func(q queryer) error {
-		m, err := readerOf(q, 0).Message(id)
-		if err != nil {
+		if _, err := readerOf(q, 0).Message(id); err != nil {
 			return err
 		}
-		mail, tells := invitationMail(m)
-		if tells = tells && delivery != ""; tells {
-			// A change that has read the invitation writes all of it back.
-			if _, err := q.run(`UPDATE directory SET revision = revision`); err != nil {
-				return err
-			}
-		}
-		n, err := q.run(query, arguments...)
-		if err != nil || n == 0 || !tells {
-			return err
-		}
-		_, err = q.run(`UPDATE invitations SET delivery = $1, delivery_reason = $2 WHERE id = $3 AND generation = $4`,
-			delivery, optional(reason), mail.About, mail.Generation)
+		_, err := q.run(`UPDATE outbox SET locked_until = NULL, `+set+`
+			WHERE id = $2 AND delivered_at IS NULL AND failed_at IS NULL`, arguments...)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("end the attempt to deliver %s: %w", id, err)
-	}
-	return nil
-}
-
-// invitationMail is the mail that a message is, if that carries an invitation.
-func invitationMail(m pap.Message) (mail pap.Mail, ok bool) {
-	if m.Channel != pap.ChannelMail || m.Type != pap.MailInvitation {
-		return mail, false
-	}
-	return mail, json.Unmarshal(m.Payload, &mail) == nil
-}
-
-// DisableWebhook keeps further events from a webhook whose receiver is gone. It
-// makes no revision. An unknown webhook is of kind authz.ErrNotFound.
-func (s *Store) DisableWebhook(ctx context.Context, id string) error {
-	err := s.deliver(ctx, func(q queryer) error {
-		n, err := q.run(`UPDATE webhooks SET state = 'disabled' WHERE id = $1`, id)
-		if err == nil && n == 0 {
-			err = authz.ErrNotFound
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("disable webhook %s: %w", id, err)
 	}
 	return nil
 }

@@ -33,7 +33,6 @@ func notice(id, webhook string, revision authz.Revision) pap.Message {
 func testOutbox(t *testing.T, newDSN func(testing.TB) string) {
 	t.Run("a message is claimed once, and again when its claimant is gone", func(t *testing.T) { testClaims(t, furnished(t, newDSN)) })
 	t.Run("none overtakes another to the same webhook", func(t *testing.T) { testWebhookOrder(t, furnished(t, newDSN)) })
-	t.Run("what became of an invitation's mail is in the invitation", func(t *testing.T) { testInvitationMail(t, furnished(t, newDSN)) })
 	t.Run("many workers claim each message once", func(t *testing.T) { testManyWorkers(t, furnished(t, newDSN)) })
 	t.Run("messages are listed newest first", func(t *testing.T) { testMessages(t, furnished(t, newDSN)) })
 }
@@ -129,47 +128,6 @@ func testWebhookOrder(t *testing.T, s *store.Store) {
 	wantIDs(t, "the next", claimed(t, s, pap.ChannelWebhook, *later(time.Hour)), "msg_a")
 	administer(t, s, func(tx pap.Tx) error { return tx.DeleteWebhook("whk_1") })
 	wantIDs(t, "of one that was deleted", claimed(t, s, pap.ChannelWebhook, *later(9 * time.Hour)), "msg_d")
-}
-
-func testInvitationMail(t *testing.T, s *store.Store) {
-	ctx := context.Background()
-	put := func(id string, generation int) {
-		m := message(id)
-		m.Type = pap.MailInvitation
-		m.Payload = json.RawMessage(fmt.Sprintf(`{"about":"inv_1","generation":%d}`, generation))
-		administer(t, s, func(tx pap.Tx) error { return tx.PutMessage(m) })
-	}
-	want := func(state, reason string) {
-		t.Helper()
-		i := see(t, s, func(r pap.Reader) (pap.Invitation, error) { return r.Invitation("acme", "inv_1") })
-		if got := (pap.Delivery{State: state, FailedReason: reason}); i.Delivery != got {
-			t.Errorf("delivery: got %+v, want %+v", i.Delivery, got)
-		}
-	}
-	end := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	i := offer("inv_1", "mem_1")
-	i.Generation = 2
-	administer(t, s, func(tx pap.Tx) error { return errors.Join(tx.PutMember(invited("mem_1")), tx.PutInvitation(i)) })
-	put("msg_old", 1)
-	put("msg_obsolete", 2)
-	put("msg_new", 2)
-	put("msg_newer", 2)
-	end(s.MessageDelivered(ctx, "msg_old", noon()))
-	want("queued", "") // of the invitation as it was
-	end(s.MessageFailed(ctx, "msg_obsolete", "obsolete", noon(), true))
-	end(s.MessageFailed(ctx, "msg_new", "timeout", noon(), false))
-	want("queued", "")
-	end(s.MessageFailed(ctx, "msg_new", "refused", noon(), true))
-	want("failed", "refused")
-	end(s.MessageDelivered(ctx, "msg_new", noon()))
-	want("failed", "refused") // it was given up before
-	end(s.MessageDelivered(ctx, "msg_newer", noon()))
-	want("sent", "")
 }
 
 func testManyWorkers(t *testing.T, s *store.Store) {
