@@ -155,11 +155,17 @@ func (a *api) identify(c *fiber.Ctx, op operation) (pap.Principal, error) {
 	return principal, a.credentials.take(string(principal.Kind) + ":" + principal.ID)
 }
 
+// nobody is what strangers are told instead of a cause.
+const nobody = "The credentials are missing or not valid. Send Authorization: Bearer and an operator key, a service token, or a JWT of the identity provider that was agreed."
+
 // authenticate names the caller. What is wrong with whom it acts for is wrong
 // with a header.
 func (a *api) authenticate(c *fiber.Ctx) (pap.Principal, error) {
 	p, err := a.identity(c)
-	if errors.Is(err, authz.ErrInvalid) {
+	switch {
+	case errors.Is(err, authz.ErrUnauthenticated):
+		return p, &httpserver.Problem{Status: fiber.StatusUnauthorized, Detail: nobody, Err: err}
+	case errors.Is(err, authz.ErrInvalid):
 		_, detail := httpserver.Explain(err)
 		return p, badRequest("%s", detail)
 	}

@@ -26,6 +26,9 @@ func TestStrangersLearnNothing(t *testing.T) {
 			if got.wants(401, "unauthenticated"); got.Header.Get("WWW-Authenticate") == "" {
 				t.Errorf("%s: got no WWW-Authenticate", op.id)
 			}
+			if strings.Contains(got.body, "app key") || !strings.Contains(got.body, "service token") {
+				t.Errorf("%s: got %s, want the credentials of this listener", op.id, got.body)
+			}
 		}
 	}
 	for _, path := range []string{"/v1/nothing", "/v1/organizations/acme/nothing", "/v1"} {
@@ -34,6 +37,19 @@ func TestStrangersLearnNothing(t *testing.T) {
 	}
 	l.as("wrong", "POST", "/v1/invitations/preview", `{"token":"x"}`).wants(401, "unauthenticated")
 	l.as("operator", "GET", "/nothing", "").wants(404, "not-found")
+}
+
+func TestListsThatAreEmptyAreShownSo(t *testing.T) {
+	l := listen(t, Options{})
+	ends := time.Now().Add(time.Hour).Format(time.RFC3339)
+	for path, body := range map[string]string{
+		"/v1/service-tokens": `{"name":"Everywhere","scopes":["sync"],"expires_at":"` + ends + `"}`,
+		acme + "/webhooks":   `{"url":"https://acme.example/hook"}`,
+	} {
+		if got := l.as("operator", "POST", path, body).wants(201, ""); strings.Contains(got.body, "null") {
+			t.Errorf("%s: got %s, want no null", path, got.body)
+		}
+	}
 }
 
 func TestBodiesAreReadStrictly(t *testing.T) {

@@ -212,7 +212,11 @@ func (w *work) writeGroup(g directory.AccountGroup) (AccountGroup, error) {
 }
 
 // sorted is the list in order and without what it says twice.
-func sorted(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
+func sorted(list []string) []string {
+	own := append([]string{}, list...) // which JSON shows as [] and not as null
+	slices.Sort(own)
+	return slices.Compact(own)
+}
 
 // UpdateAccountGroup renames one or says what is in it. Both what was in it and
 // what will be have to lie within the actor's own scope, so that nobody widens

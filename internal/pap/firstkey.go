@@ -16,7 +16,7 @@ func (p *PAP) FirstOperatorKey(ctx context.Context, keep func(secret string) err
 		if known, err := w.operatorKey(); known || err != nil {
 			return err
 		}
-		made := seal(Token{Name: "first operator key", Kind: OperatorKey, Scopes: []Scope{ScopeOperator}, CreatedAt: w.now})
+		made := seal(Token{Name: "first operator key", Kind: OperatorKey, Scopes: []Scope{ScopeOperator}, Organizations: []string{}, CreatedAt: w.now})
 		if err := w.tx.PutToken(made.Token); err != nil {
 			return err
 		}
