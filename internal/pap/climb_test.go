@@ -29,7 +29,7 @@ var (
 // loses what the one who took it could not give, nothing crosses organizations,
 // and the trail tells of every change and of nothing else.
 func TestNobodyClimbs(t *testing.T) {
-	for name, dsn := range map[string]func(testing.TB) string{"SQLite": sqlite, "PostgreSQL": postgres.DSN} {
+	for name, dsn := range map[string]func(testing.TB) string{"SQLite": sqlite, "PostgreSQL": postgresql} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			climb(t, newHouse(t, dsn(t)), nil)

@@ -106,7 +106,7 @@ func TestAChangedTrailIsFoundOut(t *testing.T) {
 		open []string
 	}{
 		"SQLite":     {sqlite, []string{`DROP TRIGGER audit_events_stay`, `DROP TRIGGER audit_events_remain`}},
-		"PostgreSQL": {postgres.DSN, []string{`DROP TRIGGER audit_events_stay ON audit_events`}},
+		"PostgreSQL": {postgresql, []string{`DROP TRIGGER audit_events_stay ON audit_events`}},
 	}
 	ways := []struct {
 		id, name   string

@@ -45,11 +45,66 @@ var core = sync.OnceValues(func() (*policy.Engine, error) {
 // start is when the clock of every house stands at first.
 var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
-func sqlite(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "directory.db") }
+// sqlite is the DSN of a furnished house of its own.
+func sqlite(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "directory.db")
+	file, err := furnishedFile()
+	if err == nil {
+		err = os.WriteFile(path, file, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "sqlite:" + path
+}
+
+// postgresql is the same on PostgreSQL.
+func postgresql(t testing.TB) string {
+	t.Helper()
+	furnishedDatabase.once.Do(func() {
+		furnishedDatabase.dsn = postgres.DSN(t)
+		if err := furnishNew(furnishedDatabase.dsn); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return postgres.Copy(t, furnishedDatabase.dsn)
+}
+
+// furnishedFile and furnishedDatabase are houses that nothing has happened in.
+// They are made once and copied: migrating takes longer than most tests.
+var (
+	furnishedFile = sync.OnceValues(func() (file []byte, err error) {
+		dir, err := os.MkdirTemp("", "house")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir) //nolint:errcheck // the system removes it otherwise
+		path := filepath.Join(dir, "directory.db")
+		if err := furnishNew("sqlite:" + path); err != nil {
+			return nil, err
+		}
+		return os.ReadFile(path)
+	})
+	furnishedDatabase struct {
+		once sync.Once
+		dsn  string
+	}
+)
+
+// furnishNew makes the schema in an empty database, and the portal in it.
+func furnishNew(dsn string) error {
+	ctx := context.Background()
+	s, err := store.Open(ctx, store.Options{DSN: dsn, Now: func() time.Time { return start }})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Migrate(ctx), furnish(ctx, s, portal), s.Close())
+}
 
 // onBoth runs a test on SQLite and on PostgreSQL, each with a house of its own.
 func onBoth(t *testing.T, test func(*testing.T, *house)) {
-	for name, dsn := range map[string]func(testing.TB) string{"SQLite": sqlite, "PostgreSQL": postgres.DSN} {
+	for name, dsn := range map[string]func(testing.TB) string{"SQLite": sqlite, "PostgreSQL": postgresql} {
 		t.Run(name, func(t *testing.T) { test(t, newHouse(t, dsn(t))) })
 	}
 }
@@ -73,7 +128,7 @@ func open(t testing.TB) *house {
 	return newHouse(t, sqlite(t))
 }
 
-// newHouse makes a house in the database of the DSN, which has no schema yet.
+// newHouse opens the house in the database of the DSN: see sqlite and postgresql.
 func newHouse(t testing.TB, dsn string) *house {
 	t.Helper()
 	engine, err := core()
@@ -95,8 +150,18 @@ func newHouse(t testing.TB, dsn string) *house {
 		Store: h.store, Judge: h.pdp, Links: links(t), Passwords: passwords{},
 		PortalURLs: []string{"https://portal.example"}, Now: h.clock,
 	})
-	h.put(portal)
 	return h
+}
+
+// furnish imports records, as NDJSON.
+func furnish(ctx context.Context, s *store.Store, ndjson string) error {
+	read := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(strings.TrimSpace(ndjson))), nil }
+	source := directory.Source{Name: "test.ndjson", Open: read}
+	report, err := directory.Import(ctx, s, directory.ImportOptions{Sources: []directory.Source{source}})
+	if err != nil {
+		return fmt.Errorf("import: %w: %v", err, report.Errors)
+	}
+	return nil
 }
 
 // openStore opens a store that goes by the house's clock.
@@ -129,11 +194,8 @@ func (h *house) wait(d time.Duration) {
 // put imports records, as NDJSON.
 func (h *house) put(ndjson string) {
 	h.t.Helper()
-	read := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(strings.TrimSpace(ndjson))), nil }
-	source := directory.Source{Name: "test.ndjson", Open: read}
-	report, err := directory.Import(h.t.Context(), h.store, directory.ImportOptions{Sources: []directory.Source{source}})
-	if err != nil {
-		h.t.Fatalf("import: %v: %v", err, report.Errors)
+	if err := furnish(h.t.Context(), h.store, ndjson); err != nil {
+		h.t.Fatal(err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -49,6 +50,13 @@ type Postgres struct {
 // DSN returns the DSN of a new, empty database that lives as long as the server.
 func (p *Postgres) DSN(t testing.TB) string {
 	t.Helper()
+	return p.Copy(t, "")
+}
+
+// Copy returns the DSN of a new database that holds what the one of a DSN does,
+// to which nobody is connected; of an empty one, nothing.
+func (p *Postgres) Copy(t testing.TB, dsn string) string {
+	t.Helper()
 	p.start.Do(func() { p.failure = p.run() })
 	if p.failure != nil {
 		t.Fatal(p.failure)
@@ -57,7 +65,11 @@ func (p *Postgres) DSN(t testing.TB) string {
 	p.databases++
 	name := "test" + strconv.Itoa(p.databases)
 	p.mu.Unlock()
-	if _, err := p.admin.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
+	create := "CREATE DATABASE " + name
+	if from, err := url.Parse(dsn); err == nil && dsn != "" {
+		create += " TEMPLATE " + strings.TrimPrefix(from.Path, "/")
+	}
+	if _, err := p.admin.ExecContext(t.Context(), create); err != nil {
 		t.Fatalf("make a database for the test: %v", err)
 	}
 	return p.dsn(name)
