@@ -182,8 +182,9 @@ func TestARemovedMemberIsInvitedAgainOnlyWhereSettingsSaySo(t *testing.T) {
 	})
 }
 
-// Nothing that is kept or told holds a link (C17).
-func TestNoLinkIsKept(t *testing.T) {
+// Nothing that is kept or told holds a link or a password (C17): no audit event,
+// no mail that waits, no answer.
+func TestV37NoLinkIsKept(t *testing.T) {
 	h := open(t)
 	in := invitee("dana@acme.example")
 	in.Deliver = pap.DeliverEmail

@@ -104,6 +104,7 @@ func TestWhoGrantsWhat(t *testing.T) {
 	}
 }
 
+// What is granted or revoked on its own counts at once (R25-R27, R74, R77).
 func TestAGrantIsInTheNextDecision(t *testing.T) {
 	h := open(t)
 	rosa := h.user("rosa")

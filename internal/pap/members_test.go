@@ -69,14 +69,24 @@ func TestWhoSeesWhom(t *testing.T) {
 	}
 }
 
+// Reading is judged too, and says nothing to who may not (R18).
 func TestV30OnlyWhoAdministersListsMembers(t *testing.T) {
 	h := open(t)
+	waiting := h.invite("paula", "dana@acme.example").Invitation.ID
 	for _, name := range []string{"regina", "rosa", "sam", "ella"} {
 		_, _, err := h.Members(t.Context(), h.as(name), pap.MemberQuery{Organization: "acme"})
 		refused(t, err, "not-permitted")
 		_, err = h.Member(t.Context(), h.as(name), "acme", h.member("acme", "paula"))
 		refused(t, err, "not-permitted")
 		_, err = h.Member(t.Context(), h.as(name), "acme", "mem_01890000-0000-7000-8000-000000000000")
+		refused(t, err, "not-permitted")
+		_, _, err = h.Invitations(t.Context(), h.as(name), pap.InvitationQuery{Organization: "acme"})
+		refused(t, err, "not-permitted")
+		_, err = h.Invitation(t.Context(), h.as(name), "acme", waiting)
+		refused(t, err, "not-permitted")
+		_, _, err = h.Events(t.Context(), h.as(name), pap.EventQuery{Organization: "acme"})
+		refused(t, err, "not-permitted")
+		_, err = h.Access(t.Context(), h.as(name), pap.AccessQuery{Organization: "acme", Member: h.member("acme", "paula")})
 		refused(t, err, "not-permitted")
 	}
 	_, _, err := h.Members(t.Context(), h.as("gustav"), pap.MemberQuery{Organization: "acme"})

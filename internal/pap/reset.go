@@ -44,18 +44,16 @@ func (w *work) requestReset(organization, login string) error {
 	return w.mailReset(home, person)
 }
 
-// personBy finds a user by its username, else by its address; the zero Person if
-// there is none.
+// personBy finds a user by its address, else by its username; the zero Person if
+// there is none. A username is chosen and an address is proved: who is called
+// like another's address does not get that one's mail.
 func (w *work) personBy(login string) (Person, error) {
+	if key, err := directory.EmailKey(login); err == nil {
+		if person, err := w.PersonByEmail(key); absent(err) != nil || err == nil {
+			return person, err
+		}
+	}
 	person, err := w.PersonByUsername(login)
-	if absent(err) != nil || err == nil {
-		return person, err
-	}
-	key, err := directory.EmailKey(login)
-	if err != nil {
-		return Person{}, nil //nolint:nilerr // what is no address is nobody's
-	}
-	person, err = w.PersonByEmail(key)
 	return person, absent(err)
 }
 
