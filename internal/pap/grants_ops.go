@@ -100,6 +100,11 @@ func (w *work) want(f *found, prefix string, g Grants) (Grants, error) {
 // changeGrants does one change to the grants of a member.
 func (p *PAP) changeGrants(ctx context.Context, call Call, organization, id string, wish func(*work, *found) (regrant, error)) (Member, Change, error) {
 	return p.changeMember(ctx, call, organization, id, func(w *work, f found) (Member, error) {
+		if f.self { // who may not, whatever it asks for, learns nothing of what there is
+			if err := w.authorize(f.ask("member.account.grant")); err != nil {
+				return Member{}, err
+			}
+		}
 		g, err := wish(w, &f)
 		if err != nil {
 			return Member{}, err

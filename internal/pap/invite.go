@@ -35,6 +35,9 @@ func (p *PAP) InviteBatch(ctx context.Context, call Call, organization string, i
 		if err != nil {
 			return nil, "", err
 		}
+		if _, err := w.powersIn(o.ID); err != nil {
+			return nil, "", err // who may invite nobody here is told so once
+		}
 		results := make([]InviteResult, len(in))
 		for i, one := range in {
 			made, err := w.invite(o, s, one)
