@@ -22,6 +22,9 @@ func (w *world) attempt() attempt {
 	roads := w.roads()
 	did.what = rapid.SampledFrom(sortedKeys(roads)).Draw(w.T, "road")
 	if w.bug != nil {
+		if len(w.bug.near) > 0 && rapid.Bool().Draw(w.T, "near the bug") {
+			did.what = rapid.SampledFrom(w.bug.near).Draw(w.T, "road near it")
+		}
 		w.bug.on = slices.Contains(w.bug.during, did.what) || len(w.bug.during) == 0
 		defer func() { w.bug.on = false }()
 	}

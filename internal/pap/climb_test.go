@@ -351,7 +351,9 @@ func (w *world) checkEngine(now view) {
 	var head authz.Revision
 	w.must(w.h.Store.Look(w.Context(), func(r pap.Reader) error { head = r.Revision(); return nil }))
 	if got := w.h.decide(user, "account.view", "account", account, head); got != want {
-		w.Fatalf("%s views %s: got %v from the PDP, want %v; it holds %v", user, account, got, want, list(held[user]))
+		documents, _, err := w.h.store.Read(w.Context(), []authz.Key{{Kind: authz.KindUser, ID: user}})
+		text, _ := json.Marshal(documents)
+		w.Fatalf("%s views %s: got %v from the PDP, want %v; it holds %v: %s %v", user, account, got, want, list(held[user]), text, err)
 	}
 }
 

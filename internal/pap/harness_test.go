@@ -257,20 +257,26 @@ func matching(call pap.Call, seen authz.Revision) pap.Call {
 }
 
 // decide asks the PDP, at a revision or later, whether the user with that id
-// may do something. kind is account, company, tool and so on.
+// may do something. kind is account, company, tool and so on. A busy machine may
+// need a moment to read that revision.
 func (h *house) decide(user, action, kind, id string, at authz.Revision) bool {
 	h.t.Helper()
-	result, err := h.pdp.Evaluate(h.t.Context(), pdp.Query{API: pdp.APIEvaluation, AtLeast: at, Items: []pdp.Item{{Request: authz.Request{
+	query := pdp.Query{API: pdp.APIEvaluation, AtLeast: at, Items: []pdp.Item{{Request: authz.Request{
 		Subject: authz.Subject{Type: "user", ID: user}, Action: authz.Action{Name: action},
 		Resource: authz.Resource{Type: kind, ID: id},
-	}}}})
-	if err == nil {
-		err = result.Outcomes[0].Err
+	}}}}
+	for begun := time.Now(); ; {
+		result, err := h.pdp.Evaluate(h.t.Context(), query)
+		if err == nil {
+			err = result.Outcomes[0].Err
+		}
+		switch {
+		case err == nil:
+			return result.Outcomes[0].Decision.Allow
+		case !errors.Is(err, authz.ErrUnavailable) || time.Since(begun) > time.Minute:
+			h.t.Fatalf("decide %s %s on %s %s: %v", user, action, kind, id, err)
+		}
 	}
-	if err != nil {
-		h.t.Fatalf("decide %s %s on %s %s: %v", user, action, kind, id, err)
-	}
-	return result.Outcomes[0].Decision.Allow
 }
 
 // events are the types of an organization's audit events, oldest first.

@@ -22,7 +22,8 @@ func (p *PAP) Suspend(ctx context.Context, call Call, organization, id string) (
 }
 
 // Reactivate lets a suspended member in again, with all that it had: only who
-// could give that gives it back, the authorization for CPNI too.
+// could give that gives it back, the authorization for CPNI and restricted tools
+// too. Whoever could not takes those away first, or asks the operator.
 func (p *PAP) Reactivate(ctx context.Context, call Call, organization, id string) (Member, Change, error) {
 	return p.changeMember(ctx, call, organization, id, func(w *work, f found) (Member, error) {
 		if err := w.mayMove(f, "member.reactivate", directory.StateSuspended); err != nil {
@@ -39,8 +40,10 @@ func (p *PAP) Reactivate(ctx context.Context, call Call, organization, id string
 // member is in the state to be left.
 func (w *work) mayMove(f found, action, from string) error {
 	a := f.ask(action)
-	if f.CPNI {
-		a.changes = []given{{cpni: &f.CPNI}}
+	for _, g := range f.reach.offered(f.Role, f.Grants, f.CPNI) {
+		if g.cpni != nil || g.restricted {
+			a.changes = append(a.changes, g)
+		}
 	}
 	if err := w.authorize(a); err != nil {
 		return err
