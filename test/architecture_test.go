@@ -42,6 +42,7 @@ var imports = map[string][]string{
 	"internal/password":                  {"internal/authz"},
 	"internal/outbox":                    {"internal/authz", "internal/pap"},
 	"internal/mail":                      {"internal/authz", "internal/pap", "internal/outbox"},
+	"internal/mail/mailtest":             {},
 	"internal/webhook":                   {"internal/authz", "internal/pap", "internal/outbox"},
 	"internal/bearer":                    {"internal/authz", "internal/keyring", "internal/pap", "internal/secret"},
 	"internal/managementapi/openapitest": {},
@@ -108,6 +109,7 @@ func TestArchitecture(t *testing.T) {
 		{"cmd/postern", opa + "/v1/runtime", "one server is enough (ruling 9)"},
 		{"cmd/postern", opa + "/v1/plugins/logs", "a decision never waits for its log"},
 		{"cmd/postern", module + "internal/store/storetest", "tests stay out of the product"},
+		{"cmd/postern", module + "internal/mail/mailtest", "tests stay out of the product"},
 		{"cmd/postern", module + "internal/managementapi/openapitest", "tests stay out of the product"},
 		{"internal/managementapi", module + "internal/store", "who administers over HTTP goes through the PAP"},
 	} {
@@ -139,7 +141,8 @@ func TestOnlyTheirOwnersImport(t *testing.T) {
 		"github.com/maypok86/otter":        {"internal/grant"},
 		"github.com/getkin/kin-openapi":    {"internal/managementapi/openapitest"},
 		"golang.org/x/time":                {"internal/managementapi"},
-		"testing":                          {"internal/store/storetest"},
+		"testing":                          {"internal/store/storetest", "internal/mail/mailtest"},
+		"github.com/emersion":              {"internal/mail/mailtest"},
 		"log":                              {},
 		"unsafe":                           {},
 	}

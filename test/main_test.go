@@ -6,15 +6,24 @@ package test
 import (
 	"bytes"
 	"fmt"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/postern-authz/postern/internal/mail/mailtest"
 )
 
 func TestMain(m *testing.M) {
+	if text, ok := os.LookupEnv(mailtest.Variable); ok {
+		if err := mailtest.Serve(text); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

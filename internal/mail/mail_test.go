@@ -20,6 +20,7 @@ import (
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/link"
 	"github.com/postern-authz/postern/internal/mail"
+	"github.com/postern-authz/postern/internal/mail/mailtest"
 	"github.com/postern-authz/postern/internal/outbox"
 	"github.com/postern-authz/postern/internal/pap"
 )
@@ -126,11 +127,11 @@ func read(t *testing.T, text string) (header netmail.Header, plain, html string)
 }
 
 func TestAnInvitationArrivesWithItsLinkInBothForms(t *testing.T) {
-	server := start(t, behaviour{})
-	if err := courier(t, "smtp://"+server.address, nil, newDesk()).Deliver(t.Context(), invite(t)); err != nil {
+	server := mailtest.Start(t, mailtest.Behaviour{})
+	if err := courier(t, "smtp://"+server.Address, nil, newDesk()).Deliver(t.Context(), invite(t)); err != nil {
 		t.Fatal(err)
 	}
-	got := server.got(t)
+	got := server.Got(t, soon)
 	if got.To != "dana@acme.example" || got.From != "postern@portal.example" {
 		t.Errorf("got it from %q to %q", got.From, got.To)
 	}
@@ -275,30 +276,30 @@ func TestAMailWhoseLinkOpensNothingIsNotSent(t *testing.T) {
 func TestWhatAMailServerAnswers(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		server behaviour
+		server mailtest.Behaviour
 		want   string
 	}{
-		{"it takes the mail", behaviour{}, "sent"},
-		{"it is slow and takes it in time", behaviour{Delay: 500 * time.Millisecond}, "sent"},
-		{"it is too slow", behaviour{Delay: 5 * time.Second}, "later: timeout"},
-		{"it greylists", behaviour{Greylist: 1}, "later: deferred"},
-		{"it knows no such mailbox", behaviour{Reject: "RCPT", Code: 550}, "never: mailbox-unavailable"},
-		{"the mailbox is full", behaviour{Reject: "RCPT", Code: 552}, "never: mailbox-full"},
-		{"the mailbox is full for now", behaviour{Reject: "RCPT", Code: 452}, "later: deferred"},
-		{"it relays for nobody", behaviour{Reject: "RCPT", Code: 554}, "never: recipient-rejected"},
-		{"it takes nothing from us", behaviour{Reject: "MAIL", Code: 550}, "never: sender-rejected"},
-		{"it wants us to sign in and says so with 502", behaviour{Offers: []string{"PLAIN"}}, "later: server-refuses"},
-		{"it wants us to sign in", behaviour{Reject: "MAIL", Code: 530}, "later: authentication-failed"},
-		{"it takes us for spam", behaviour{Reject: "DATA", Code: 554}, "never: content-rejected"},
-		{"it is out of space", behaviour{Reject: "DATA", Code: 452}, "later: deferred"},
-		{"it breaks off within the mail", behaviour{Drop: 1}, "later: connection-lost"},
-		{"it greets with a refusal", behaviour{Greet: "554 no"}, "later: server-refuses"},
-		{"it greets with nonsense", behaviour{Greet: "hello, stranger"}, "later: connection-lost"},
+		{"it takes the mail", mailtest.Behaviour{}, "sent"},
+		{"it is slow and takes it in time", mailtest.Behaviour{Delay: 500 * time.Millisecond}, "sent"},
+		{"it is too slow", mailtest.Behaviour{Delay: 5 * time.Second}, "later: timeout"},
+		{"it greylists", mailtest.Behaviour{Greylist: 1}, "later: deferred"},
+		{"it knows no such mailbox", mailtest.Behaviour{Reject: "RCPT", Code: 550}, "never: mailbox-unavailable"},
+		{"the mailbox is full", mailtest.Behaviour{Reject: "RCPT", Code: 552}, "never: mailbox-full"},
+		{"the mailbox is full for now", mailtest.Behaviour{Reject: "RCPT", Code: 452}, "later: deferred"},
+		{"it relays for nobody", mailtest.Behaviour{Reject: "RCPT", Code: 554}, "never: recipient-rejected"},
+		{"it takes nothing from us", mailtest.Behaviour{Reject: "MAIL", Code: 550}, "never: sender-rejected"},
+		{"it wants us to sign in and says so with 502", mailtest.Behaviour{Offers: []string{"PLAIN"}}, "later: server-refuses"},
+		{"it wants us to sign in", mailtest.Behaviour{Reject: "MAIL", Code: 530}, "later: authentication-failed"},
+		{"it takes us for spam", mailtest.Behaviour{Reject: "DATA", Code: 554}, "never: content-rejected"},
+		{"it is out of space", mailtest.Behaviour{Reject: "DATA", Code: 452}, "later: deferred"},
+		{"it breaks off within the mail", mailtest.Behaviour{Drop: 1}, "later: connection-lost"},
+		{"it greets with a refusal", mailtest.Behaviour{Greet: "554 no"}, "later: server-refuses"},
+		{"it greets with nonsense", mailtest.Behaviour{Greet: "hello, stranger"}, "later: connection-lost"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := start(t, test.server)
-			err := courier(t, "smtp://"+server.address, nil, newDesk()).Deliver(t.Context(), invite(t))
+			server := mailtest.Start(t, test.server)
+			err := courier(t, "smtp://"+server.Address, nil, newDesk()).Deliver(t.Context(), invite(t))
 			if got := what(err); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -317,17 +318,17 @@ func TestWhatAMailServerAnswers(t *testing.T) {
 func TestAfterARetryTheMailAndItsLinkAreTheSame(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		server  behaviour
+		server  mailtest.Behaviour
 		arrives int
 	}{
-		{"greylisted twice", behaviour{Greylist: 2}, 1},
-		{"broken off within the mail", behaviour{Drop: 2}, 1},
-		{"taken, but the answer was lost", behaviour{Drop: 1, DropAfter: true}, 2},
+		{"greylisted twice", mailtest.Behaviour{Greylist: 2}, 1},
+		{"broken off within the mail", mailtest.Behaviour{Drop: 2}, 1},
+		{"taken, but the answer was lost", mailtest.Behaviour{Drop: 1, DropAfter: true}, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := start(t, test.server)
-			c := courier(t, "smtp://"+server.address, nil, newDesk())
+			server := mailtest.Start(t, test.server)
+			c := courier(t, "smtp://"+server.Address, nil, newDesk())
 			attempts := 1
 			for ; c.Deliver(t.Context(), invite(t)) != nil; attempts++ {
 				if attempts == 5 {
@@ -339,10 +340,10 @@ func TestAfterARetryTheMailAndItsLinkAreTheSame(t *testing.T) {
 			}
 			var ids, texts []string
 			for range test.arrives {
-				header, plain, _ := read(t, server.got(t).Text)
+				header, plain, _ := read(t, server.Got(t, soon).Text)
 				ids, texts = append(ids, header.Get("Message-Id")), append(texts, plain)
 			}
-			server.gotNothing(t)
+			server.GotNothing(t)
 			if ids[0] != ids[len(ids)-1] || texts[0] != texts[len(texts)-1] || !strings.Contains(texts[0], "#token=pst_inv_") {
 				t.Errorf("got %v and %v, want the same each time", ids, texts)
 			}
@@ -355,26 +356,26 @@ func TestMailIsEncryptedAndTheServerKnown(t *testing.T) {
 	other, _, _ := authority(t)
 	for _, test := range []struct {
 		name, scheme string
-		server       behaviour
+		server       mailtest.Behaviour
 		ca           *x509.CertPool
 		want         string
 	}{
-		{"STARTTLS with an authority that we know", "smtp", behaviour{Cert: cert, Key: key}, ca, "sent"},
-		{"STARTTLS with one that we do not know", "smtp", behaviour{Cert: cert, Key: key}, other, "later: tls-failed"},
-		{"no STARTTLS although it must be", "smtp", behaviour{Plain: true}, ca, "later: tls-failed"},
-		{"TLS from the first byte", "smtps", behaviour{Cert: cert, Key: key, Implicit: true}, ca, "sent"},
-		{"TLS from the first byte with an authority that we do not know", "smtps", behaviour{Cert: cert, Key: key, Implicit: true}, nil, "later: server-unreachable"},
-		{"no TLS where it must be from the first byte", "smtps", behaviour{Plain: true}, ca, "later: server-unreachable"},
+		{"STARTTLS with an authority that we know", "smtp", mailtest.Behaviour{Cert: cert, Key: key}, ca, "sent"},
+		{"STARTTLS with one that we do not know", "smtp", mailtest.Behaviour{Cert: cert, Key: key}, other, "later: tls-failed"},
+		{"no STARTTLS although it must be", "smtp", mailtest.Behaviour{Plain: true}, ca, "later: tls-failed"},
+		{"TLS from the first byte", "smtps", mailtest.Behaviour{Cert: cert, Key: key, Implicit: true}, ca, "sent"},
+		{"TLS from the first byte with an authority that we do not know", "smtps", mailtest.Behaviour{Cert: cert, Key: key, Implicit: true}, nil, "later: server-unreachable"},
+		{"no TLS where it must be from the first byte", "smtps", mailtest.Behaviour{Plain: true}, ca, "later: server-unreachable"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := start(t, test.server)
-			if got := what(courier(t, test.scheme+"://"+server.address, test.ca, newDesk()).Deliver(t.Context(), invite(t))); got != test.want {
+			server := mailtest.Start(t, test.server)
+			if got := what(courier(t, test.scheme+"://"+server.Address, test.ca, newDesk()).Deliver(t.Context(), invite(t))); got != test.want {
 				t.Fatalf("got %q, want %q", got, test.want)
 			}
 			if test.want != "sent" {
-				server.gotNothing(t)
-			} else if !server.got(t).TLS {
+				server.GotNothing(t)
+			} else if !server.Got(t, soon).TLS {
 				t.Error("the mail was not encrypted")
 			}
 		})
@@ -399,15 +400,15 @@ func TestSigningIn(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b, pool := behaviour{Offers: test.offers}, (*x509.CertPool)(nil)
+			b, pool := mailtest.Behaviour{Offers: test.offers}, (*x509.CertPool)(nil)
 			if test.secure {
 				b.Cert, b.Key, pool = cert, key, ca
 			}
-			server := start(t, b)
-			err := courier(t, "smtp://"+test.who+server.address, pool, newDesk()).Deliver(t.Context(), invite(t))
+			server := mailtest.Start(t, b)
+			err := courier(t, "smtp://"+test.who+server.Address, pool, newDesk()).Deliver(t.Context(), invite(t))
 			got := what(err)
 			if err == nil {
-				got = server.got(t).User
+				got = server.Got(t, soon).User
 			} else if strings.Contains(err.Error(), "guess") {
 				t.Errorf("the error tells the password: %v", err)
 			}
