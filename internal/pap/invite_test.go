@@ -129,17 +129,17 @@ func TestInvitingRefuses(t *testing.T) {
 		{"of an affiliation there is not", "paula", "acme", func(n *pap.NewInvitation) { n.Affiliation = "friend" }, "validation", "/affiliation"},
 		{"a shared mailbox to be administrator (R37)", "paula", "acme", func(n *pap.NewInvitation) { n.Kind, n.Role = "group", "administrator" }, "shared-identity", ""},
 		{"a Primary Contact by a Primary Contact (R3)", "paula", "acme", func(n *pap.NewInvitation) { n.Role = "primary_contact" }, "operator-only", ""},
-		{"an administrator by an administrator", "adam", "acme", func(n *pap.NewInvitation) { n.Role = "administrator" }, "scope-exceeded", ""},
-		{"to an account outside the inviter's", "adam", "acme", func(n *pap.NewInvitation) { n.Grants.Accounts[0].ID = "a-2001" }, "scope-exceeded", ""},
-		{"to all accounts of a company by who has one", "adam", "acme", func(n *pap.NewInvitation) {
+		{"V17: an administrator by an administrator", "adam", "acme", func(n *pap.NewInvitation) { n.Role = "administrator" }, "scope-exceeded", ""},
+		{"V19: to an account outside the inviter's", "adam", "acme", func(n *pap.NewInvitation) { n.Grants.Accounts[0].ID = "a-2001" }, "scope-exceeded", ""},
+		{"V19: to all accounts of a company by who has one", "adam", "acme", func(n *pap.NewInvitation) {
 			n.Grants = pap.Grants{Companies: []pap.CompanyGrant{{ID: "acme-south", AllAccounts: true}}}
 		}, "scope-exceeded", ""},
-		{"with CPNI by who has none", "paula", "acme", func(n *pap.NewInvitation) { n.CPNI = true }, "cpni-not-held", ""},
-		{"with a restricted tool", "paula", "acme", func(n *pap.NewInvitation) { n.Grants.Tools = []pap.ToolGrant{{ID: "dynamic_network_manager"}} }, "tool-restricted", ""},
+		{"with CPNI by who has none (R23)", "paula", "acme", func(n *pap.NewInvitation) { n.CPNI = true }, "cpni-not-held", ""},
+		{"with a restricted tool (R29)", "paula", "acme", func(n *pap.NewInvitation) { n.Grants.Tools = []pap.ToolGrant{{ID: "dynamic_network_manager"}} }, "tool-restricted", ""},
 		{"to an account of another organization", "paula", "acme", func(n *pap.NewInvitation) { n.Grants.Accounts[0].ID = "g-3001" }, "validation", "/grants/accounts/0"},
 		{"to one account twice", "paula", "acme", func(n *pap.NewInvitation) { n.Grants.Accounts = append(n.Grants.Accounts, n.Grants.Accounts[0]) }, "validation", "/grants/accounts/1"},
 		{"with a grant that has ended", "paula", "acme", func(n *pap.NewInvitation) { n.Grants.Accounts[0].ExpiresAt = &start }, "validation", "/grants/accounts/0/expires_at"},
-		{"sales in an organization that is no partner (R16)", "paula", "acme", func(n *pap.NewInvitation) { n.Role = "sales" }, "", ""},
+		{"sales in an organization that is no partner (R16)", "paula", "acme", func(n *pap.NewInvitation) { n.Role = "sales" }, "role-not-assignable", ""},
 		{"by who manages nobody", "regina", "acme", func(*pap.NewInvitation) {}, "not-permitted", ""},
 		{"into another organization", "paula", "globex", func(*pap.NewInvitation) {}, "not-found", ""},
 		{"a member", "paula", "acme", func(n *pap.NewInvitation) { n.Email = "Regina@ACME.example" }, "already-member", ""},
@@ -208,6 +208,7 @@ func TestAMailHoldsNoLinkAndEveryOtherFact(t *testing.T) {
 	if m != want {
 		t.Errorf("got %+v, want %+v", m, want)
 	}
+	// The trail keeps what the inviter agreed to (R43).
 	if last := h.trail("acme")[0]; last.Acknowledgement != "CPNI notice v3" || last.Decision == "" || last.Type != "invitation.created" {
 		t.Errorf("got %+v", last)
 	}

@@ -85,9 +85,50 @@ func TestWhoIsNotCreated(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The hardened setting keeps administrators from choosing passwords for others
+// (R41), the operator's staff too. Inviting goes on.
+func TestR41WhereNobodyChoosesThePasswordOfAnother(t *testing.T) {
+	h := open(t)
 	h.settle("acme", `{"manual_create":{"disabled":true}}`)
-	_, _, err := h.CreateMember(t.Context(), h.as("paula"), "acme", nina())
-	refused(t, err, "method-unavailable")
+	for _, call := range []pap.Call{h.as("paula"), h.as("olga"), h.operator()} {
+		h.unchanged(t, func() { refused(t, second(h.CreateMember(t.Context(), call, "acme", nina())), "method-unavailable") })
+	}
+	h.accept(h.invite("paula", "dana@acme.example"), "dana")
+	options := h.Options
+	options.Passwords = nil // they are kept elsewhere
+	h.PAP = pap.New(options)
+	h.settle("acme", `{}`)
+	if err := second(h.CreateMember(t.Context(), h.as("paula"), "acme", nina())); err == nil {
+		t.Error("got a member with a password that nobody keeps")
+	}
+}
+
+// Where the portal wants to know that its notice was read, nobody is added
+// without (R43).
+func TestR43AnAcknowledgementIsRequiredAtEveryDoor(t *testing.T) {
+	h := open(t)
+	h.settle("acme", `{"acknowledgement":{"required":true}}`)
+	ctx, paula := t.Context(), h.as("paula")
+	for _, agreed := range []string{"", "CPNI notice v3"} {
+		in, manual := invitee("dana@acme.example"), nina()
+		in.Acknowledgement, manual.Acknowledgement = agreed, agreed
+		_, _, invited := h.Invite(ctx, paula, "acme", in)
+		_, _, cloned := h.CloneMember(ctx, paula, "acme", h.member("acme", "rosa"), pap.Clone{Email: "eve@acme.example", Acknowledgement: agreed})
+		for door, err := range map[string]error{"invite": invited, "clone": cloned, "create": second(h.CreateMember(ctx, paula, "acme", manual))} {
+			if agreed == "" {
+				refused(t, err, "validation")
+			} else if err != nil {
+				t.Errorf("%s: %v", door, err)
+			}
+		}
+	}
+	for _, e := range h.trail("acme") {
+		if (e.Type == "invitation.created" || e.Type == "member.created") && e.Acknowledgement != "CPNI notice v3" {
+			t.Errorf("got %+v, want what was agreed to", e)
+		}
+	}
 }
 
 func TestWhatIsOnlyValidatedIsNotKept(t *testing.T) {

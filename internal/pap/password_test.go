@@ -179,7 +179,7 @@ func TestResettingThePasswordOfAMember(t *testing.T) {
 		_, err := h.ResetMemberPassword(t.Context(), h.as(as), "acme", h.member("acme", name))
 		return err
 	}
-	refused(t, reset("adam", "paula"), "operator-only")
+	refused(t, reset("adam", "paula"), "operator-only") // V20
 	refused(t, reset("regina", "rosa"), "not-permitted")
 	refused(t, reset("paula", "paula"), "self-change")
 	if err := reset("adam", "regina"); err != nil {
