@@ -58,6 +58,29 @@ func TestCPNIIsPassedOnByWhoHoldsIt(t *testing.T) {
 	}
 }
 
+// Who is authorized sees it wherever it has access, so that only somebody with
+// all of that authorizes it (R23), and nobody above or beside (C16).
+func TestCPNIIsPassedOnWithinTheActorsOwnScope(t *testing.T) {
+	h := open(t)
+	for name, role := range map[string]string{"wide": "regular", "peer": "administrator"} {
+		h.employ(name, role, "active")
+	}
+	h.put(`{"type":"grant","organization":"acme","user":"wide","company":"acme-south","all_accounts":true,"granted_by":"user"}`)
+	for _, c := range []struct{ of, reason string }{{"rosa", ""}, {"wide", "scope-exceeded"}, {"peer", "rank"}, {"paula", "operator-only"}} {
+		for _, yes := range []bool{true, false} {
+			if _, _, err := h.AuthorizeCPNI(t.Context(), h.operator(), "acme", h.member("acme", "adam"), true); err != nil {
+				t.Fatal(err)
+			}
+			err := second(h.AuthorizeCPNI(t.Context(), h.as("adam"), "acme", h.member("acme", c.of), yes))
+			if c.reason != "" {
+				refused(t, err, c.reason)
+			} else if err != nil {
+				t.Errorf("%s: %v", c.of, err)
+			}
+		}
+	}
+}
+
 func TestOnlyTheIdentitySourceReportsASecondFactor(t *testing.T) {
 	h := open(t)
 	ctx, rosa := t.Context(), h.member("acme", "rosa")

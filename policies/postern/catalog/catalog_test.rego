@@ -60,7 +60,7 @@ with_attribute(name) := {action |
 test_what_touches_the_whole_member if {
 	with_attribute("whole") == {
 		"member.clone", "member.update", "member.suspend", "member.reactivate", "member.delete", "member.restore",
-		"member.purge", "member.password.reset", "member.role.assign", "member.transfer",
+		"member.purge", "member.password.reset", "member.role.assign", "member.transfer", "member.cpni.authorize",
 		"invitation.update", "invitation.resend", "invitation.revoke",
 	}
 }
