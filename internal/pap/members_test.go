@@ -36,6 +36,10 @@ func (h *house) get(call pap.Call, organization, name string) pap.Member {
 
 func TestWhoSeesWhom(t *testing.T) {
 	h := open(t)
+	yes := true
+	if _, _, err := h.ReportMFA(t.Context(), with(pap.ScopeIdentity), "acme", h.member("acme", "rosa"), yes); err != nil {
+		t.Fatal(err)
+	}
 	everybody := []string{"adam", "ella", "paula", "regina", "rosa", "sam", "tim"}
 	for _, c := range []struct {
 		name  string
@@ -56,6 +60,12 @@ func TestWhoSeesWhom(t *testing.T) {
 		{"by an account beyond the actor's, nobody", h.as("adam"), pap.MemberQuery{Account: "k-1"}, nil},
 		{"by company", h.as("paula"), pap.MemberQuery{Company: "acme-east"}, []string{"tim"}},
 		{"by tool", h.as("paula"), pap.MemberQuery{Tool: "wan_analysis"}, []string{"adam"}},
+		{"by state (R88)", h.as("paula"), pap.MemberQuery{State: "invited"}, nil},
+		{"by kind (R88)", h.as("paula"), pap.MemberQuery{Kind: "group"}, nil},
+		{"by kind, of people (R88)", h.as("adam"), pap.MemberQuery{Kind: "personal", Role: "support"}, []string{"sam"}},
+		{"by a second factor (R84, R88)", h.as("paula"), pap.MemberQuery{MFA: &yes}, []string{"rosa"}},
+		{"by an account group (R88)", h.as("paula"), pap.MemberQuery{AccountGroup: "south-sites"}, nil},
+		{"by two at once (R88)", h.as("paula"), pap.MemberQuery{Role: "regular", Affiliation: "customer"}, []string{"regina"}},
 		{"by text", h.as("paula"), pap.MemberQuery{Text: "roth"}, []string{"regina"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
