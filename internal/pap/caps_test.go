@@ -20,8 +20,8 @@ type landscape struct {
 	restricted   map[string]bool     // by tool
 }
 
-// A caps is what somebody can do, one capability per entry: "pc",
-// "administrator@a1", "tool:wan_analysis", "tool:wan_analysis@a1", "cpni".
+// A caps is what somebody can do, one capability per entry: "pc", "appointed" to
+// be an administrator, "administrator@a1", "tool:wan_analysis", "tool:wan_analysis@a1", "cpni".
 type caps map[string]bool
 
 // capsOf works out what a grant document comes to in the landscape, account by
@@ -42,8 +42,11 @@ func (l landscape) capsOf(u *authz.User, now time.Time) caps {
 
 func (l landscape) add(c caps, m authz.Membership, now time.Time) {
 	holds := func(at time.Time) bool { return at.IsZero() || now.Before(at) }
-	if m.Role == directory.RolePrimaryContact {
+	switch m.Role {
+	case directory.RolePrimaryContact:
 		c["pc"] = true
+	case directory.RoleAdministrator:
+		c["appointed"] = true
 	}
 	if m.CPNI {
 		c["cpni"] = true
@@ -130,13 +133,26 @@ func gained(before, after caps) []string {
 	return more
 }
 
-// mayGive says whether somebody with these capabilities may give that one
+// rank is how high somebody stands, which decides who may touch them (C16).
+func (c caps) rank() int {
+	switch {
+	case c["pc"]:
+		return 2
+	case c["appointed"]:
+		return 1
+	}
+	return 0
+}
+
+// mayGive says whether somebody with these capabilities may give or take that one
 // (R2, R3, R6, R23, R29): a role below its own where it has it, a tool it holds
 // itself, and nothing that only the operator gives.
-func (l landscape) mayGive(giver caps, capability string) error {
+func (l landscape) mayGive(giver, holder caps, capability string) error {
 	what, account, _ := strings.Cut(capability, "@")
 	tool, isTool := strings.CutPrefix(what, "tool:")
 	switch {
+	case (isTool || capability == "cpni") && giver.rank() <= holder.rank():
+		return fmt.Errorf("the giver does not stand above")
 	case capability == "pc", what == directory.RolePrimaryContact:
 		return fmt.Errorf("only the operator makes a Primary Contact")
 	case capability == "cpni" && !giver["cpni"]:
@@ -153,7 +169,7 @@ func (l landscape) mayGive(giver caps, capability string) error {
 		return when(giver["tool:"+tool+"@"+account] && giver["administrator@"+account], "the giver does not hold tool %s for %s", tool, account)
 	case giver["pc"]:
 		return nil
-	case what == directory.RoleAdministrator:
+	case what == directory.RoleAdministrator, capability == "appointed":
 		return fmt.Errorf("an administrator makes no administrator")
 	}
 	return when(giver["administrator@"+account], "the giver administers nothing at %s", account)

@@ -254,18 +254,18 @@ func (w *world) step() {
 func (w *world) checkCaps(did attempt, l landscape, before, after map[string]caps) {
 	for _, user := range w.people {
 		if did.giver != "" {
-			w.checkGains(did, l, user, before[did.giver], gained(before[user], after[user]))
+			w.checkGains(did, l, user, before[did.giver], before[user], gained(before[user], after[user]))
 		}
-		w.checkLosses(did, l, user, before[did.actor], gained(after[user], before[user]))
+		w.checkLosses(did, l, user, before[did.actor], before[user], gained(after[user], before[user]))
 	}
 }
 
-func (w *world) checkGains(did attempt, l landscape, user string, giver caps, gains []string) {
+func (w *world) checkGains(did attempt, l landscape, user string, giver, holder caps, gains []string) {
 	if len(gains) > 0 && user == did.actor && !did.accepting {
 		w.Fatalf("%s: %s gave themselves %v", did.what, user, gains)
 	}
 	for _, c := range gains {
-		if err := l.mayGive(giver, c); err != nil {
+		if err := l.mayGive(giver, holder, c); err != nil {
 			w.Fatalf("%s: %s got %s by %s, but %v; it held %v", did.what, user, c, did.giver, err, list(giver))
 		}
 	}
@@ -273,13 +273,14 @@ func (w *world) checkGains(did attempt, l landscape, user string, giver caps, ga
 
 // checkLosses: who takes away could have given, except that an acceptance takes
 // nothing and a Primary Contact may take a restricted tool (R29).
-func (w *world) checkLosses(did attempt, l landscape, user string, taker caps, losses []string) {
+func (w *world) checkLosses(did attempt, l landscape, user string, taker, holder caps, losses []string) {
 	for _, c := range losses {
 		tool, _, _ := strings.Cut(strings.TrimPrefix(c, "tool:"), "@")
-		if taker["pc"] && l.restricted[tool] || c == "cpni" && (taker["pc"] || len(taker) > 0) {
+		above := taker.rank() > holder.rank()
+		if taker["pc"] && l.restricted[tool] && above || c == "cpni" && above {
 			continue
 		}
-		if err := l.mayGive(taker, c); err != nil {
+		if err := l.mayGive(taker, holder, c); err != nil {
 			w.Fatalf("%s: %s lost %s by %s, but %v; it held %v", did.what, user, c, did.actor, err, list(taker))
 		}
 	}

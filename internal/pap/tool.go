@@ -48,14 +48,17 @@ func (w *work) showsTool(organization string, t Tool, grantable bool, recommende
 	return true, nil
 }
 
+// lowest is the role of somebody whom everybody outranks who administers.
+const lowest = "read_only"
+
 // could says whether the actor could give somebody that in the organization,
-// without saying where.
+// without saying where, if it were somebody of the lowest role.
 func (w *work) could(action, organization string, g given) (bool, error) {
 	reach, err := w.reachOver(organization)
 	if err != nil {
 		return false, err
 	}
-	v, err := w.judge(w.actor, ask{action: action, organization: organization, target: target{id: organization, kind: directory.UserPersonal, reach: reach}, changes: []given{g}})
+	v, err := w.judge(w.actor, ask{action: action, organization: organization, target: target{id: organization, kind: directory.UserPersonal, role: lowest, reach: reach}, changes: []given{g}})
 	return v.Allow, err
 }
 

@@ -32,7 +32,7 @@ test_attributes_are_known if {
 		object.get(action, "financial", "impact") in {"information", "impact"}
 		object.keys(action) - {
 			"section", "kind", "financial", "cpni", "operator", "tool",
-			"whole", "takes", "grouping", "wide", "assigns", "appoints", "self", "machine",
+			"whole", "ranked", "takes", "grouping", "wide", "assigns", "appoints", "self", "machine",
 		} == set()
 	}
 }
@@ -63,6 +63,10 @@ test_what_touches_the_whole_member if {
 		"member.purge", "member.password.reset", "member.role.assign", "member.transfer", "member.cpni.authorize",
 		"invitation.update", "invitation.resend", "invitation.revoke",
 	}
+}
+
+test_what_needs_somebody_below if {
+	with_attribute("ranked") == {"member.account.grant", "member.account.revoke", "member.tool.grant", "member.tool.revoke"}
 }
 
 test_what_only_takes_away if {

@@ -281,9 +281,14 @@ forbids contains reason.of(rego.metadata.rule()) if {
 # title: The member's role is not below the user's own
 # labels: {rule: manage.outranked}
 forbids contains reason.of(rego.metadata.rule()) if {
-	does.whole
+	of_rank
 	not outranked
 }
+
+# the action is about a member who has to be below the user (R6)
+of_rank if does.whole
+
+of_rank if does.ranked
 
 outranked if {
 	some power in here
@@ -301,7 +306,7 @@ forbids contains reason.of(rego.metadata.rule()) if {
 
 roles_touched contains change.role if some change in touched
 
-roles_touched contains input.facts.target.role if does.whole
+roles_touched contains input.facts.target.role if of_rank
 
 roles_touched contains "primary_contact" if does.appoints
 

@@ -225,11 +225,11 @@ test_not_giving[name] if {
 		},
 		"the operator's role is worth nothing to a customer": {
 			"actor": {"user": customer, "grants": held("organization:acme", [{"role": "operator"}])},
-			"change": regular, "rules": {"manage.powerless", "manage.beyond"},
+			"change": regular, "rules": {"manage.powerless", "manage.beyond", "manage.outranked"},
 		},
 		"nobody else gives": {
 			"actor": {"user": customer, "grants": held("company:acme-south", [{"role": "regular"}])},
-			"change": regular, "rules": {"manage.powerless", "manage.beyond"},
+			"change": regular, "rules": {"manage.powerless", "manage.beyond", "manage.outranked"},
 		},
 		"who is not authorized authorizes nobody": {
 			"actor": primary, "change": {"cpni": true},
@@ -327,6 +327,22 @@ test_a_whole_member_who_is_no_lower_is_out_of_hand[action] if {
 	refused(json.remove(ask(primary, action, colleague, []), ["/facts/target/role"])) == {"manage.outranked"}
 }
 
+test_a_part_of_a_member_is_for_those_above_it[action] if {
+	some action, change in {
+		"member.tool.grant": tool("wan_analysis", "account:a1"),
+		"member.tool.revoke": tool("wan_analysis", "account:a1"),
+		"member.account.grant": regular,
+		"member.account.revoke": regular,
+		"member.cpni.authorize": {"cpni": false},
+	}
+	refused(ask(local, action, but(colleague, {"role": "administrator"}), [change])) == {"manage.outranked"}
+	allowed(ask(primary, action, but(colleague, {"role": "administrator"}), [change]))
+	refused(ask(primary, action, but(colleague, {"role": "primary_contact"}), [change])) == {"manage.primary_contact"}
+	allowed(ask(staff, action, but(colleague, {"role": "primary_contact"}), [change]))
+	refused(json.remove(ask(local, action, colleague, [change]), ["/facts/target/role"])) == {"manage.outranked"}
+	allowed(ask(local, action, colleague, [change]))
+}
+
 test_granting_needs_only_what_is_granted if {
 	two := but(colleague, {"grants": [over({"role": "regular"}, "account:a2")]})
 	allowed(ask(local, "member.account.grant", two, [regular]))
@@ -359,7 +375,8 @@ test_nobody_gives_more_than_they_may_do if {
 	desk := {"user": customer, "grants": held("organization:acme", [{"role": "desk"}])}
 	given := {role |
 		some role in ["desk", "look", "regular", "read_only", "support", "administrator", "primary_contact", "operator"]
-		request := ask(desk, "member.account.grant", colleague, [over({"role": role}, "account:a1")])
+		looker := but(colleague, {"role": "look"})
+		request := ask(desk, "member.account.grant", looker, [over({"role": role}, "account:a1")])
 		manage.allow with input as request with data.custom as overlay
 	}
 	given == {"look"}
@@ -625,7 +642,7 @@ test_more_elsewhere_is_no_more_here[name] if {
 test_the_operator_elsewhere_is_none_here if {
 	bound := machine("operator", ["organization:beta"])
 	refused(ask(bound, "member.tool.grant", colleague, [restricted("account:a1")])) == {
-		"manage.out_of_reach", "manage.beyond", "manage.tool_restricted",
+		"manage.out_of_reach", "manage.beyond", "manage.tool_restricted", "manage.outranked",
 	}
 	refused(ask(bound, "member.delete", colleague, [])) == {"manage.out_of_reach", "manage.outranked"}
 }

@@ -42,7 +42,7 @@ test_there_is_no_sixth_group[role] if {
 test_a_tool_is_no_group if {
 	change := {"tool": "quotes", "restricted": false, "scope": "company:fab-one", "reach": everywhere}
 	base := invite(operator, "regular")
-	request := object.union(base, {"action": {"name": "member.tool.grant"}, "facts": {"changes": [change]}})
+	request := object.union(base, {"action": {"name": "member.tool.grant"}, "facts": {"target": {"role": "regular"}, "changes": [change]}})
 	manage.allow with input as request
 }
 
