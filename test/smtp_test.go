@@ -14,14 +14,14 @@ import (
 	"github.com/postern-authz/postern/internal/mail/mailtest"
 )
 
-// again is when a mail has come that was tried a second time: a minute and a
+// again is when a mail has come that was tried a second time: a second and a
 // fifth after the first, and the time of a busy machine.
-const again = 72*time.Second + patience
+const again = 2*time.Second + patience
 
 // mailing is an installation that hands its mail to a server.
 func mailing(t *testing.T, address string) installation {
 	t.Helper()
-	return install(t, "POSTERN_MAIL=smtp://"+address, "POSTERN_MAIL_FROM=postern@portal.example", "POSTERN_PORTAL_URLS=https://portal.example")
+	return install(t, "POSTERN_MAIL=smtp://"+address, "POSTERN_MAIL_FROM=postern@portal.example", "POSTERN_MAIL_RETRY=1s", "POSTERN_PORTAL_URLS=https://portal.example")
 }
 
 // invites makes an invitation whose link is mailed, and returns its path.

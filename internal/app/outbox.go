@@ -33,7 +33,7 @@ func (s *server) outbox(links pap.Links, secrets *webhook.Secrets, trail outbox.
 		if err != nil {
 			return nil, fmt.Errorf("POSTERN_MAIL: %w", err)
 		}
-		routes[pap.ChannelMail] = outbox.Route{Courier: courier}
+		routes[pap.ChannelMail] = outbox.Route{Courier: courier, Backoff: outbox.MailBackoff(m.Retry)}
 	}
 	return outbox.New(outbox.Options{Store: s.store, Trail: trail, Routes: routes, Registerer: s.registry, Log: s.Log})
 }

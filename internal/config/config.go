@@ -119,9 +119,10 @@ type JWT struct {
 
 // Mail is how mail leaves.
 type Mail struct {
-	Server   MailServer `env:"MAIL" envDefault:"none" help:"Where mail is handed over: smtp://user@host:587 with STARTTLS, smtps://user@host:465, file:///directory for one .eml file each while developing, or none; then it waits in the outbox."`
-	Password Secret     `env:"MAIL_PASSWORD" help:"Password of the user in POSTERN_MAIL. Empty: none is sent."`
-	From     string     `env:"MAIL_FROM" help:"Address that mail is from, such as postern@portal.example. Empty: no mail is sent."`
+	Server   MailServer    `env:"MAIL" envDefault:"none" help:"Where mail is handed over: smtp://user@host:587 with STARTTLS, smtps://user@host:465, file:///directory for one .eml file each while developing, or none; then it waits in the outbox."`
+	Password Secret        `env:"MAIL_PASSWORD" help:"Password of the user in POSTERN_MAIL. Empty: none is sent."`
+	From     string        `env:"MAIL_FROM" help:"Address that mail is from, such as postern@portal.example. Empty: no mail is sent."`
+	Retry    time.Duration `env:"MAIL_RETRY" envDefault:"1m" range:"1s..1h" help:"How long a mail that was not taken waits for the next attempt; every further one waits twice as long, up to 6h."`
 }
 
 // Ops is the listener that operators and probes ask.

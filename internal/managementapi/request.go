@@ -40,7 +40,7 @@ func (r *request) readQuery() error {
 	}
 	r.query = map[string]string{}
 	var wrong error
-	r.c.Context().QueryArgs().VisitAll(func(k, v []byte) {
+	for k, v := range r.c.Context().QueryArgs().All() {
 		name := string(k)
 		_, twice := r.query[name]
 		switch {
@@ -50,7 +50,7 @@ func (r *request) readQuery() error {
 			wrong = badRequest("the query parameter %s comes twice: send it once", name)
 		}
 		r.query[name] = string(v)
-	})
+	}
 	if wrong != nil {
 		return wrong
 	}
@@ -93,8 +93,8 @@ func (r *request) readMatch() error {
 // readETag is the revision of an ETag that etag made, with or without what
 // follows it.
 func readETag(text string) (authz.Revision, bool) {
-	inner, ok := strings.CutPrefix(text, `"`)
-	if inner, ok = strings.CutSuffix(inner, `"`); !ok || len(text) > 64 {
+	inner, ok := strings.CutSuffix(strings.TrimPrefix(text, `"`), `"`)
+	if !ok || len(text) > 64 {
 		return 0, false
 	}
 	number, _, _ := strings.Cut(inner, "-")

@@ -11,12 +11,15 @@ import (
 // it was made is given up.
 type Backoff struct{ First, Most, For time.Duration }
 
-// Mail outlasts greylisting and a mail server's bad weekend, a webhook that of
-// its receiver.
-var (
-	mailBackoff    = Backoff{First: time.Minute, Most: 6 * time.Hour, For: 7 * 24 * time.Hour}
-	webhookBackoff = Backoff{First: 5 * time.Second, Most: 6 * time.Hour, For: 3 * 24 * time.Hour}
-)
+// MailBackoff outlasts greylisting and a mail server's bad weekend.
+func MailBackoff(first time.Duration) Backoff {
+	return Backoff{First: first, Most: 6 * time.Hour, For: 7 * 24 * time.Hour}
+}
+
+// webhookBackoff outlasts the bad weekend of a webhook's receiver.
+func webhookBackoff() Backoff {
+	return Backoff{First: 5 * time.Second, Most: 6 * time.Hour, For: 3 * 24 * time.Hour}
+}
 
 // next is when to try again after so many attempts; not ok: give it up.
 func (b Backoff) next(made, now time.Time, attempts int, notBefore time.Duration) (at time.Time, ok bool) {

@@ -26,9 +26,9 @@ func newChannel(w *Worker, name string, r Route) *channel {
 		r.Parallel = 4
 	}
 	if r.Backoff == (Backoff{}) {
-		r.Backoff = mailBackoff
+		r.Backoff = MailBackoff(time.Minute)
 		if name == pap.ChannelWebhook {
-			r.Backoff = webhookBackoff
+			r.Backoff = webhookBackoff()
 		}
 	}
 	c := &channel{Route: r, Worker: w, name: name, log: w.Log.With("channel", name),

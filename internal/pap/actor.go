@@ -235,14 +235,8 @@ func (a actor) credentialFacts() (user map[string]any, grants []any) {
 	return user, grants
 }
 
-// IsSelf says whether the actor is that user.
+// isSelf says whether the actor is that user.
 func (a actor) isSelf(user string) bool { return a.user != nil && user != "" && a.user.ID == user }
-
-// primaryContact says whether the actor is one in the organization.
-func (a actor) primaryContact(organization string) bool {
-	m := a.membership(organization)
-	return m != nil && m.Organization == organization && m.Role == directory.RolePrimaryContact && m.State == directory.StateActive
-}
 
 // kindOf is the kind of a scope: account, company and so on.
 func kindOf(s authz.Scope) authz.Kind {

@@ -15,8 +15,9 @@ func (w *work) complete(organization, prefix string, g Grants) (Grants, reach, e
 	if err := g.check(prefix, w.now); err != nil {
 		return Grants{}, reach{}, err
 	}
-	r, err := w.reachOf(organization, prefix, g)
-	if err != nil {
+	// What the organization does not have is refused by its place in the request,
+	// so before anything is added.
+	if _, err := w.reachOf(organization, prefix, g); err != nil {
 		return Grants{}, reach{}, err
 	}
 	companies, err := w.companiesOf(g)
@@ -29,7 +30,7 @@ func (w *work) complete(organization, prefix string, g Grants) (Grants, reach, e
 		}
 	}
 	g = g.sorted()
-	r, err = w.reachOf(organization, prefix, g)
+	r, err := w.reachOf(organization, prefix, g)
 	return g, r, err
 }
 
