@@ -285,7 +285,7 @@ func TestWhatAMailServerAnswers(t *testing.T) {
 		{"it greylists", mailtest.Behaviour{Greylist: 1}, "later: deferred"},
 		{"it knows no such mailbox", mailtest.Behaviour{Reject: "RCPT", Code: 550}, "never: mailbox-unavailable"},
 		{"the mailbox is full", mailtest.Behaviour{Reject: "RCPT", Code: 552}, "never: mailbox-full"},
-		{"the mailbox is full for now", mailtest.Behaviour{Reject: "RCPT", Code: 452}, "later: deferred"},
+		{"the mailbox is full at the moment", mailtest.Behaviour{Reject: "RCPT", Code: 452}, "later: deferred"},
 		{"it relays for nobody", mailtest.Behaviour{Reject: "RCPT", Code: 554}, "never: recipient-rejected"},
 		{"it takes nothing from us", mailtest.Behaviour{Reject: "MAIL", Code: 550}, "never: sender-rejected"},
 		{"it wants us to sign in and says so with 502", mailtest.Behaviour{Offers: []string{"PLAIN"}}, "later: server-refuses"},

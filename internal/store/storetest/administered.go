@@ -92,9 +92,9 @@ func testInvitationQueries(t *testing.T, s *store.Store) {
 			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
 		}
 	}
-	for now, want := range map[time.Time]int{noon(): 1, *later(time.Hour): 0} {
-		if got := see(t, s, func(r pap.Reader) (int, error) { return r.OpenInvitations("acme", now) }); got != want {
-			t.Errorf("open at %v: got %d, want %d", now, got, want)
+	for at, want := range map[time.Time]int{noon(): 1, *later(time.Hour): 0} {
+		if got := see(t, s, func(r pap.Reader) (int, error) { return r.OpenInvitations("acme", at) }); got != want {
+			t.Errorf("open at %v: got %d, want %d", at, got, want)
 		}
 	}
 	mail := message("msg_1")
