@@ -49,6 +49,9 @@ func (w *work) authorize(a ask) error {
 	if !w.call.Principal.Bound(a.organization) && a.organization != "" {
 		return notFound("organization", a.organization)
 	}
+	if a.organization == "" && w.actor.user != nil && len(w.call.Principal.Organizations) > 0 {
+		return refuse(authz.ErrForbidden, "not-permitted", "this credential is bound to organizations, whoever it acts for, and this belongs to none")
+	}
 	verdict, err := w.judge(w.actor, a)
 	if err != nil {
 		return err
