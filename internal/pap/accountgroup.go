@@ -198,7 +198,13 @@ func (p *PAP) CreateAccountGroup(ctx context.Context, call Call, organization st
 			return AccountGroup{}, "", err
 		}
 		return made, g.ID, w.noteChange("account_group.changed", organization, g.ID, nil, made)
-	}, (*work).groupByID)
+	}, func(w *work, id string) (AccountGroup, error) {
+		g, err := w.groupSeen(organization, id)
+		if err != nil {
+			return AccountGroup{}, err
+		}
+		return w.showAccountGroup(g)
+	})
 }
 
 func (w *work) writeGroup(g directory.AccountGroup) (AccountGroup, error) {

@@ -79,7 +79,7 @@ func (p *PAP) PutAccounts(ctx context.Context, call Call, organization string, i
 			return nil, "", err
 		}
 		return results, organization, w.noteBatch(organization, results)
-	}, func(w *work, _ string) ([]AccountResult, error) { return weigh(w) })
+	}, afresh("account.update", organization, func(w *work, _ string) ([]AccountResult, error) { return weigh(w) }))
 }
 
 func (w *work) keep(in []Account, results []AccountResult) error {

@@ -119,7 +119,7 @@ func (p *PAP) CreateOrganization(ctx context.Context, call Call, in NewOrganizat
 			return Organization{}, "", err
 		}
 		return made, in.ID, w.noteChange("organization.created", in.ID, in.ID, nil, made)
-	}, (*work).organizationByID)
+	}, afresh("organization.create", "", (*work).organizationByID))
 }
 
 // UpdateOrganization changes an organization.

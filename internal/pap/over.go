@@ -28,6 +28,18 @@ func (w *work) reachOver(organization string) ([]authz.Scope, error) {
 	return w.reachOfOrganization(organization)
 }
 
+// afresh shows what a request made to who may still make it: whoever lost the
+// right since learns nothing by asking again.
+func afresh[T any](action, organization string, show func(*work, string) (T, error)) func(*work, string) (T, error) {
+	return func(w *work, id string) (T, error) {
+		if err := w.authorizeOver(action, organization, id); err != nil {
+			var none T
+			return none, err
+		}
+		return show(w, id)
+	}
+}
+
 // powersFor are the roles that let the actor do something in the organization,
 // each with where it counts. It is for views that show what lies there.
 func (w *work) powersFor(action, organization string) ([]power, error) {

@@ -68,10 +68,10 @@ func (p *PAP) CreateToken(ctx context.Context, call Call, in NewToken) (NewToken
 			made.Secret = "" // it opens nothing
 		}
 		return made, made.ID, w.noteChange("service_token.created", "", made.ID, nil, made.Token)
-	}, func(w *work, id string) (NewTokenSecret, error) {
+	}, afresh("service_token.create", "", func(w *work, id string) (NewTokenSecret, error) {
 		t, err := w.Token(id)
 		return NewTokenSecret{Token: t}, missing(err, "service token", id)
-	})
+	}))
 }
 
 // authorizeToken asks about one token. What speaks as the operator is of the

@@ -85,10 +85,10 @@ func (p *PAP) CreateWebhook(ctx context.Context, call Call, organization string,
 			return NewSecret{}, "", err
 		}
 		return w.withSecret(made), h.ID, w.noteChange("webhook.created", organization, h.ID, nil, made)
-	}, func(w *work, id string) (NewSecret, error) {
+	}, afresh("webhook.update", organization, func(w *work, id string) (NewSecret, error) {
 		h, err := w.webhook(organization, id)
 		return w.withSecret(h), err
-	})
+	}))
 }
 
 func (w *work) mayAddWebhook(organization string) error {
@@ -198,7 +198,7 @@ func (p *PAP) changeWebhook(ctx context.Context, call Call, organization, id, ev
 			return Webhook{}, "", err
 		}
 		return made, id, w.noteChange(event, organization, id, before, made)
-	}, func(w *work, id string) (Webhook, error) { return w.webhook(organization, id) })
+	}, afresh("webhook.update", organization, func(w *work, id string) (Webhook, error) { return w.webhook(organization, id) }))
 }
 
 // DeleteWebhook ends a webhook: what waits for it is not delivered.

@@ -95,10 +95,10 @@ func (p *PAP) Redeliver(ctx context.Context, call Call, organization, webhook, i
 			return WebhookDelivery{}, "", err
 		}
 		return deliveryOf(m), id, w.note("webhook.redelivered", organization, webhook, nil, map[string]any{"delivery": id})
-	}, func(w *work, id string) (WebhookDelivery, error) {
+	}, afresh("webhook.update", organization, func(w *work, id string) (WebhookDelivery, error) {
 		m, err := w.delivery(webhook, id)
 		return deliveryOf(m), err
-	})
+	}))
 }
 
 func (w *work) delivery(webhook, id string) (Message, error) {
