@@ -168,6 +168,21 @@ func (w *work) giveAddress(p Person, c EmailChange) error {
 	return w.noteEverywhere(p, "member.email_changed", nil)
 }
 
+// dropEmailChange forgets the address that a person was to have. One that joins
+// another organization may have been asked for by an administrator who could
+// not ask for it any more.
+func (w *work) dropEmailChange(user string) error {
+	c, err := w.EmailChange(user)
+	if err != nil {
+		return absent(err)
+	}
+	if c.EffectiveAt == nil && !w.now.Before(c.ExpiresAt) {
+		return nil
+	}
+	c.EffectiveAt, c.ExpiresAt = nil, w.now
+	return w.tx.PutEmailChange(c)
+}
+
 // noteEverywhere tells every organization that the person is in.
 func (w *work) noteEverywhere(p Person, kind string, after any) error {
 	for _, m := range p.living() {

@@ -34,7 +34,7 @@ func (w *work) join(a *acceptance) error {
 // keepPerson makes the account of somebody new.
 func (w *work) keepPerson(a *acceptance) error {
 	if a.person.ID != "" {
-		return nil
+		return w.dropEmailChange(a.person.ID)
 	}
 	a.person.ID = w.NewID(authz.PrefixUser)
 	if err := w.tx.PutPerson(a.person); err != nil {

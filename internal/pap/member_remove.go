@@ -122,7 +122,7 @@ func (p *PAP) Restore(ctx context.Context, call Call, organization, id string, i
 		if err := first(w.hasSeat(f.organization, f.Affiliation), w.oneHolder(f.settings, organization, m.Role)); err != nil {
 			return err
 		}
-		if err := first(w.tx.PutMember(m), w.tx.SetGrants(id, m.Grants, w.actor.grantedBy())); err != nil {
+		if err := first(w.tx.PutMember(m), w.tx.SetGrants(id, m.Grants, w.actor.grantedBy()), w.dropEmailChange(m.User)); err != nil {
 			return err
 		}
 		before := map[string]any{"state": f.State, "role": f.Role, "grants": f.Grants.sorted()}

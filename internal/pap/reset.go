@@ -91,6 +91,13 @@ func (w *work) mailReset(organization string, p Person) error {
 	if err != nil || w.portal(s) == "" {
 		return err
 	}
+	key, err := directory.EmailKey(p.Email)
+	if err != nil {
+		return nil //nolint:nilerr // whoever has no address gets no mail
+	}
+	if room, err := w.hasRoom(key, w.Limits.MailsPerRecipient); err != nil || !room {
+		return err // and the link that was mailed before stays good
+	}
 	r, err := w.Reset(p.ID)
 	if absent(err) != nil {
 		return err
