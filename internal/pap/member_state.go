@@ -39,13 +39,7 @@ func (p *PAP) Reactivate(ctx context.Context, call Call, organization, id string
 // mayMove asks whether the actor may take the action, and then whether the
 // member is in the state to be left.
 func (w *work) mayMove(f found, action, from string) error {
-	a := f.ask(action)
-	for _, g := range f.reach.offered(f.Role, f.Grants, f.CPNI) {
-		if g.cpni != nil || g.restricted {
-			a.changes = append(a.changes, g)
-		}
-	}
-	if err := w.authorize(a); err != nil {
+	if err := w.authorize(f.ask(action, f.reserved()...)); err != nil {
 		return err
 	}
 	switch {
@@ -67,4 +61,15 @@ func (w *work) move(f found, to string, suspended *time.Time, event string) (Mem
 		return Member{}, err
 	}
 	return w.again(f)
+}
+
+// reserved is what of the member's not everybody gives who may manage it: the
+// authorization for CPNI and restricted tools.
+func (f found) reserved() (list []given) {
+	for _, g := range f.reach.offered(f.Role, f.Grants, f.CPNI) {
+		if g.cpni != nil || g.restricted {
+			list = append(list, g)
+		}
+	}
+	return list
 }

@@ -10,7 +10,8 @@ import (
 
 // UpdateMember changes who a member is: username, names, contact data, kind and
 // affiliation (R78). A username is never free for others again. A new address is
-// asked for, and is the member's once it is confirmed there. What belongs to the
+// asked for, and is the member's once it is confirmed there; only who could give
+// what the member has asks for that of somebody else. What belongs to the
 // person and not to the membership is changed by the person or the operator as
 // soon as it is a member elsewhere too.
 func (p *PAP) UpdateMember(ctx context.Context, call Call, organization, id string, in MemberPatch) (Member, Change, error) {
@@ -19,7 +20,11 @@ func (p *PAP) UpdateMember(ctx context.Context, call Call, organization, id stri
 		if in.Kind != nil || in.Affiliation != nil {
 			action = "member.update" // which nobody does to itself
 		}
-		if err := w.authorize(f.ask(action)); err != nil {
+		a := f.ask(action)
+		if in.Email != nil && !f.self {
+			a.changes = f.reserved() // who has the mailbox can set the password, and has all that
+		}
+		if err := w.authorize(a); err != nil {
 			return Member{}, err
 		}
 		if err := w.update(f, in); err != nil {
