@@ -3,6 +3,7 @@ package pap
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/postern-authz/postern/internal/directory"
@@ -24,6 +25,9 @@ func (p *PAP) RequestEmailChange(ctx context.Context, call Call, email string) (
 		person, err := w.Person(w.actor.ID)
 		if err != nil {
 			return struct{}{}, "", err
+		}
+		if slices.ContainsFunc(person.living(), func(m MembershipRef) bool { return !w.call.Principal.Bound(m.Organization) }) {
+			return struct{}{}, "", sharedUser()
 		}
 		return struct{}{}, person.ID, w.askEmailChange(home, person, email)
 	}, nothing)

@@ -151,8 +151,8 @@ func (w *work) mayChangePerson(f found, p Person, in MemberPatch) error {
 		if ref.Organization == f.Organization {
 			continue
 		}
-		if in.namesPerson() && !f.self && !w.actor.operator() {
-			return refuse(authz.ErrForbidden, "shared-user", "this user belongs to another organization too: only the user and the operator change who it is")
+		if in.namesPerson() && (!f.self && !w.actor.operator() || !w.call.Principal.Bound(ref.Organization)) {
+			return sharedUser()
 		}
 		other, err := w.Member(ref.Organization, ref.ID)
 		if err != nil {
@@ -165,6 +165,13 @@ func (w *work) mayChangePerson(f found, p Person, in MemberPatch) error {
 		}
 	}
 	return nil
+}
+
+// sharedUser refuses to change a person for an organization that is not its only
+// one, or with a credential that is not for all of them: whoever speaks for a
+// user in one organization does not rename it in another.
+func sharedUser() *Refusal {
+	return refuse(authz.ErrForbidden, "shared-user", "this user belongs to another organization too: only the user and the operator change who it is, with a credential for all of them")
 }
 
 // namesPerson says whether the patch changes more than the membership.
