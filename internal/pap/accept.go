@@ -185,12 +185,16 @@ func (w *work) mayClaim(a *acceptance, in Acceptance) error {
 	return a.settings.mayJoin(before)
 }
 
-// newPerson checks what somebody new says of itself. Its address is the one the
-// link was sent to, and having the link confirms it.
+// newPerson checks what somebody new says of itself. Its address is the one that
+// was invited. Having the link confirms it where the link went there and nowhere
+// else: whoever was handed one could make an account of any address.
 func (w *work) newPerson(a acceptance, in Acceptance) (Person, error) {
 	p := Person{
 		Kind: a.member.Kind, Username: in.Username, Email: a.invitation.Email,
-		Profile: a.member.Profile.over(in.Profile), EmailVerifiedAt: &w.now,
+		Profile: a.member.Profile.over(in.Profile),
+	}
+	if a.invitation.Deliver == DeliverEmail {
+		p.EmailVerifiedAt = &w.now
 	}
 	err := first(w.mayMakePerson(in), checkUsername("/username", in.Username), in.Profile.check(), p.Profile.needs(a.settings.Profile.Accept))
 	if err != nil {

@@ -131,6 +131,17 @@ func (w *work) groupByID(id string) (AccountGroup, error) {
 	return w.showAccountGroup(g)
 }
 
+// MaxGrouped is how many accounts an account group may have by way of a request;
+// an import may bring more.
+const MaxGrouped = 10_000
+
+func checkGrouped(accounts []string) error {
+	if len(accounts) > MaxGrouped {
+		return invalid("/accounts", "length", "%d accounts are more than %d: make two account groups, or import it", len(accounts), MaxGrouped)
+	}
+	return nil
+}
+
 // mayGroup asks about a group that has these accounts, or had and will have.
 func (w *work) mayGroup(action string, g directory.AccountGroup, accounts []string, changes ...given) error {
 	reach, err := w.reachOfGroup(g.Organization, g.ID, accounts)
@@ -183,7 +194,11 @@ func (p *PAP) CreateAccountGroup(ctx context.Context, call Call, organization st
 		if _, err := w.powersFor("account_group.view", organization); err != nil {
 			return AccountGroup{}, "", err // and is told nothing of accounts
 		}
-		g := directory.AccountGroup{ID: in.ID, Organization: organization, Kind: in.Kind, Name: in.Name, Accounts: sorted(in.Accounts)}
+		in.Accounts = sorted(in.Accounts)
+		if err := checkGrouped(in.Accounts); err != nil {
+			return AccountGroup{}, "", err
+		}
+		g := directory.AccountGroup{ID: in.ID, Organization: organization, Kind: in.Kind, Name: in.Name, Accounts: in.Accounts}
 		if err := w.mayGroup("account_group.create", g, in.Accounts); err != nil {
 			return AccountGroup{}, "", err
 		}
@@ -246,7 +261,11 @@ func (p *PAP) UpdateAccountGroup(ctx context.Context, call Call, organization, i
 		}
 		touched := before.Accounts
 		if in.Accounts != nil {
-			g.Accounts, touched = sorted(*in.Accounts), append(slices.Clone(*in.Accounts), before.Accounts...)
+			g.Accounts = sorted(*in.Accounts)
+			touched = append(slices.Clone(g.Accounts), before.Accounts...)
+		}
+		if err := checkGrouped(g.Accounts); err != nil {
+			return AccountGroup{}, "", err
 		}
 		changes, err := w.regrouped(g, before.Accounts, g.Accounts)
 		if err != nil {

@@ -160,7 +160,8 @@ func (a actor) facts(organization string, now, lasting time.Time, gives bool) (u
 	tools := user["tools"].(map[string]any)
 	for i := range a.user.Memberships {
 		other := &a.user.Memberships[i]
-		if other.State != directory.StateActive && other != m {
+		staff := other.OrganizationKind == directory.OrganizationOperator && other.State == directory.StateActive
+		if other != m && !staff { // what it is elsewhere is nothing here
 			continue
 		}
 		grants = append(grants, grantFacts(other, counts)...)

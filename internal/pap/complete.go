@@ -56,6 +56,9 @@ func (w *work) companiesOf(g Grants) (companies []string, err error) {
 
 // check says what is wrong with grants by themselves.
 func (g Grants) check(prefix string, now time.Time) error {
+	if err := g.bounded(prefix); err != nil {
+		return err
+	}
 	companies, accounts, groups, tools := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for i, c := range g.Companies {
 		if err := once(companies, c.ID, pointer(prefix, "companies", i)); err != nil {
@@ -82,6 +85,21 @@ func (g Grants) check(prefix string, now time.Time) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// MaxGrants is how many things one request may name: each is looked up while
+// everybody else who wants to write waits.
+const MaxGrants = 5000
+
+func (g Grants) bounded(prefix string) error {
+	n := g.size()
+	for _, t := range g.Tools {
+		n += len(t.Accounts)
+	}
+	if n > MaxGrants {
+		return invalid(prefix, "length", "%d grants are more than %d: grant account groups or companies, or send several requests", n, MaxGrants)
 	}
 	return nil
 }

@@ -26,6 +26,9 @@ func (p *PAP) SetGrants(ctx context.Context, call Call, organization, id string,
 // nothing.
 func (p *PAP) PatchGrants(ctx context.Context, call Call, organization, id string, in GrantPatch) (Member, Change, error) {
 	return p.changeGrants(ctx, call, organization, id, func(w *work, f *found) (regrant, error) {
+		if err := in.Remove.bounded("/remove"); err != nil {
+			return regrant{}, err
+		}
 		if err := w.placeGrants(&f.reach, "/remove", in.Remove); err != nil {
 			return regrant{}, err
 		}

@@ -2,6 +2,7 @@ package pap_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -209,4 +210,18 @@ func TestGrantsAreReplacedByWhoHasSeenThem(t *testing.T) {
 	}
 	_, _, err = h.SetGrants(ctx, matching(h.as("paula"), m.Revision), "acme", regina, accounts("b-1001", "b-1001"))
 	refused(t, err, "validation")
+}
+
+func TestARequestNamesSoMuchAndNoMore(t *testing.T) {
+	h := open(t)
+	var many pap.Grants
+	for n := range pap.MaxGrants + 1 {
+		many.Accounts = append(many.Accounts, pap.AccountGrant{ID: fmt.Sprintf("a-%d", n)})
+	}
+	for name, patch := range map[string]pap.GrantPatch{"added": {Add: many}, "removed": {Remove: many}} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := h.PatchGrants(t.Context(), h.as("paula"), "acme", h.member("acme", "rosa"), patch)
+			refused(t, err, "validation")
+		})
+	}
 }
