@@ -70,7 +70,9 @@ func TestImportTheEnginesRefuse(t *testing.T) {
 	tests := []struct{ name, lines, want string }{
 		{
 			"a seat too many",
-			`{"type":"organization","id":"acme","kind":"customer","seat_limit":1}`,
+			`{"type":"organization","id":"acme","kind":"customer","seat_limit":1}` + "\n" +
+				`{"type":"user","username":"one-more","email":"one-more@acme.example"}` + "\n" +
+				`{"type":"membership","organization":"acme","user":"one-more","role":"regular"}`,
 			"no free seat",
 		},
 		{
