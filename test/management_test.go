@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,7 @@ func (o office) events(organization string) (types []string) {
 	if x := o.does(http.StatusOK, http.MethodGet, path+"/verify", ""); x.read("ok") != "true" {
 		o.t.Errorf("the trail does not hold:\n%s", x)
 	}
-	for line := range strings.Lines(o.does(http.StatusOK, http.MethodGet, path, "", "Accept: application/x-ndjson").body) {
+	for line := range strings.Lines(o.export(path + "?")) {
 		var e struct{ Type string }
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			o.t.Fatal(err)
@@ -95,6 +96,20 @@ func (o office) events(organization string) (types []string) {
 		types = append(types, e.Type)
 	}
 	return types
+}
+
+// export reads a list of events as NDJSON, all of its pages; the query may go on.
+func (o office) export(query string) (lines string) {
+	o.t.Helper()
+	for next := "first"; next != ""; {
+		page := ""
+		if next != "first" {
+			page = "&page_token=" + url.QueryEscape(next)
+		}
+		x := o.does(http.StatusOK, http.MethodGet, strings.Replace(query+page, "?&", "?", 1), "", "Accept: application/x-ndjson")
+		lines, next = lines+x.body, x.header.Get("Postern-Next-Page-Token")
+	}
+	return lines
 }
 
 // allows asks for one decision, as of a token if one is given.
