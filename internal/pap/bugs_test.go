@@ -37,12 +37,11 @@ func bugs() []*bug {
 	giving := []string{"invite", "accept", "create", "set grants", "patch grants"}
 	return []*bug{
 		{name: "anybody gives any role anywhere", forgives: []string{"manage.beyond"}},
-		{name: "people change their own access", forgives: []string{"manage.own_access"}},
-		{name: "anybody passes CPNI on", forgives: []string{"manage.cpni"}},
 		{
-			name: "an invitation is not asked about again when it is accepted", during: []string{"accept"}, forgives: everything,
-			near: []string{"invite", "accept", "accept", "assign role", "suspend", "remove"},
+			name: "people change their own access", near: []string{"grant tool", "patch grants", "assign role"},
+			forgives: []string{"manage.own_access", "manage.outranked"}, // each of the two rules would do
 		},
+		{name: "anybody passes CPNI on", forgives: []string{"manage.cpni"}},
 		{name: "what an invitation becomes is not asked about", during: []string{"amend invitation"}, forgives: everything, near: []string{"invite", "amend invitation", "accept"}},
 		{name: "a clone gets what its maker has not", during: []string{"clone"}, forgives: everything, near: []string{"clone", "accept"}},
 		{name: "who is created is not asked about", during: []string{"create"}, forgives: everything, near: []string{"create"}},
