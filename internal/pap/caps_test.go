@@ -51,11 +51,10 @@ func (l landscape) add(c caps, m authz.Membership, now time.Time) {
 	if m.CPNI {
 		c["cpni"] = true
 	}
+	m.Grants = slices.DeleteFunc(slices.Clone(m.Grants), func(g authz.Grant) bool { return !holds(g.Expires) })
 	direct := map[string]bool{} // accounts that a grant names or contains
 	for _, g := range m.Grants {
-		if holds(g.Expires) {
-			maps.Copy(direct, l.named(g.Scope))
-		}
+		maps.Copy(direct, l.named(g.Scope))
 	}
 	for id, account := range l.accounts {
 		if m.Role == directory.RolePrimaryContact || l.counts(m, direct, account) {
