@@ -29,7 +29,7 @@ var imports = map[string][]string{
 	"internal/pdp":                       {"internal/authz", "internal/policy", "internal/decisionlog"},
 	"internal/directory":                 {"internal/authz", "internal/ijson"},
 	"internal/store":                     {"internal/authz", "internal/directory", "internal/pap"},
-	"internal/store/storetest":           {"internal/authz", "internal/directory", "internal/pap", "internal/store"},
+	"internal/store/storetest":           {"internal/authz", "internal/directory", "internal/pap", "internal/store", "test/fleet"},
 	"internal/secret":                    {},
 	"internal/keyring":                   {"internal/authz", "internal/secret"},
 	"internal/httpserver":                {"internal/authz", "internal/keyring", "internal/secret"},
@@ -110,6 +110,7 @@ func TestArchitecture(t *testing.T) {
 		{"cmd/postern", opa + "/v1/plugins/logs", "a decision never waits for its log"},
 		{"cmd/postern", module + "internal/store/storetest", "tests stay out of the product"},
 		{"cmd/postern", module + "internal/mail/mailtest", "tests stay out of the product"},
+		{"cmd/postern", module + "test/", "tests stay out of the product"},
 		{"cmd/postern", module + "internal/managementapi/openapitest", "tests stay out of the product"},
 		{"internal/managementapi", module + "internal/store", "who administers over HTTP goes through the PAP"},
 	} {

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +18,8 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+
+	"github.com/postern-authz/postern/test/fleet"
 )
 
 // A Postgres is a PostgreSQL server of a test binary's own: in a temporary
@@ -36,12 +37,16 @@ import (
 // It needs the binaries of PostgreSQL 14 or newer; without them a test fails
 // and says what to install.
 type Postgres struct {
+	// Settings are more of its own (-c), such as "max_connections=20". It keeps
+	// nothing through a power cut unless "synchronous_commit=on" is among them.
+	Settings []string
+
 	start   sync.Once
 	failure error
 	dir     string
+	owner   *syscall.Credential
 	admin   *sql.DB
-	process *os.Process
-	done    chan struct{} // closed when the server has ended
+	process *fleet.Process
 
 	mu        sync.Mutex
 	databases int
@@ -81,8 +86,8 @@ func (p *Postgres) Stop() {
 		_ = p.admin.Close()
 	}
 	if p.process != nil {
-		_ = p.process.Signal(syscall.SIGQUIT) // at once: nothing is worth keeping
-		<-p.done
+		p.process.Thaw()
+		_ = p.process.End(syscall.SIGQUIT) // at once: nothing is worth keeping
 	}
 	if p.dir != "" {
 		_ = os.RemoveAll(p.dir)
@@ -109,51 +114,58 @@ func (p *Postgres) run() error {
 	if out, err := prepare.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	server := exec.Command(postgres, "-D", data, "-k", p.dir, "-c", "listen_addresses=", "-c", "fsync=off",
-		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_wal_size=4GB", "-c", "log_min_messages=fatal")
-	server.Dir, server.SysProcAttr = p.dir, attributes(owner)
+	p.owner = owner
+	if p.admin, err = sql.Open("pgx", p.dsn("postgres")); err != nil {
+		return err
+	}
+	return p.launch(postgres)
+}
+
+// launch starts the server on its directory and waits until it answers.
+func (p *Postgres) launch(postgres string) error {
+	server := exec.Command(postgres, "-D", filepath.Join(p.dir, "data"), "-k", p.dir)
+	for _, setting := range append([]string{"listen_addresses=", "fsync=off", "synchronous_commit=off",
+		"full_page_writes=off", "max_wal_size=4GB", "log_min_messages=fatal"}, p.Settings...) {
+		server.Args = append(server.Args, "-c", setting)
+	}
+	server.Dir = p.dir
 	var said bytes.Buffer
 	server.Stderr = &said
-	if err := p.supervise(server); err != nil {
-		return fmt.Errorf("start PostgreSQL: %w", err)
+	var err error
+	if p.process, err = fleet.Start(server, p.owner, syscall.SIGQUIT); err != nil {
+		return err
 	}
 	return p.connect(&said)
 }
 
-// supervise starts the server on a thread that lives as long as it does: the
-// kernel ends the server with the thread that started it, so that none is left
-// when the test binary is killed.
-func (p *Postgres) supervise(server *exec.Cmd) error {
-	started := make(chan error)
-	p.done = make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		defer close(p.done)
-		err := server.Start()
-		p.process = server.Process
-		started <- err
-		if err == nil {
-			_ = server.Wait()
-		}
-	}()
-	return <-started
+// Process is the running server, to be frozen or killed.
+func (p *Postgres) Process() *fleet.Process { return p.process }
+
+// Socket is the path of the unix socket that it listens on.
+func (p *Postgres) Socket() string { return filepath.Join(p.dir, ".s.PGSQL.5432") }
+
+// Restart starts the server again that was killed, with all its databases.
+func (p *Postgres) Restart(t testing.TB) {
+	t.Helper()
+	_, postgres, err := binaries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.launch(postgres); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // connect waits until the server answers.
 func (p *Postgres) connect(said *bytes.Buffer) error {
-	admin, err := sql.Open("pgx", p.dsn("postgres"))
-	if err != nil {
-		return err
-	}
-	p.admin = admin
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		err := admin.Ping()
+		err := p.admin.Ping()
 		if err == nil {
 			return nil
 		}
 		select {
-		case <-p.done:
+		case <-p.process.Done():
 			return fmt.Errorf("PostgreSQL ended at once: %s", said)
 		case <-time.After(20 * time.Millisecond):
 		}
