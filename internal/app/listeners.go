@@ -16,26 +16,37 @@ type listener struct {
 }
 
 // serve serves decisions, and administration unless it is turned off, until ctx
-// ends and the drains are over. When one of them ends by itself, so do all.
+// ends and the drains are over. When one of them ends by itself, so do all. With
+// a ctx that has ended it serves nobody: nobody was told that it is ready.
 func (s *server) serve(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return nil
+	}
 	decisions, err := s.openDecisions(ctx)
 	if err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	open := []listener{decisions}
 	s.addresses.Decisions = decisions.Addr()
 	if address, on := s.cfg.Management.Listen.Address(); on {
 		management, err := s.openManagement(ctx, string(address))
 		if err != nil {
-			return errors.Join(err, decisions.Close())
+			return errors.Join(unlessEnded(ctx, err), decisions.Close())
 		}
 		open = append(open, management)
 		s.addresses.Management = management.Addr()
 	}
 	s.begun()
-	context.AfterFunc(ctx, s.ops.Drain)
 	err = together(ctx, open)
 	s.Log.Info("ended")
+	return err
+}
+
+// unlessEnded is err, or nil once ctx has ended: nothing can be opened then.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
 	return err
 }
 

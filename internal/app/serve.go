@@ -131,6 +131,7 @@ func (s *server) serveOps(ctx context.Context) error {
 			{Name: "directory", Probe: s.state.directory},
 		},
 	})
+	context.AfterFunc(ctx, s.ops.Drain)
 	s.addresses.Ops = ln.Addr()
 	done := make(chan error, 1)
 	go func() { done <- s.ops.Serve(ln) }()

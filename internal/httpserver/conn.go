@@ -2,9 +2,11 @@ package httpserver
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,12 +19,15 @@ const (
 )
 
 // listener puts the limits on connections, and TLS, around a listener.
-func (s *Server) listener(ln net.Listener) net.Listener {
-	limited := &limitedListener{Listener: ln, max: s.options.MaxConns, maxPerIP: s.options.MaxConnsPerIP, metrics: s.metrics, perIP: map[netip.Addr]int{}}
-	if s.options.TLS == nil {
-		return limited
+func (s *Server) listener(ln net.Listener) *limitedListener {
+	l := &limitedListener{
+		Listener: ln, max: s.options.MaxConns, maxPerIP: s.options.MaxConnsPerIP, readTimeout: s.options.ReadTimeout, metrics: s.metrics,
+		open: map[*turn]struct{}{}, perIP: map[netip.Addr]int{},
 	}
-	return tls.NewListener(limited, s.options.TLS.Config())
+	if s.options.TLS != nil {
+		l.tls = s.options.TLS.Config()
+	}
+	return l
 }
 
 // A limitedListener closes connections that are too many, in all or from one
@@ -30,34 +35,50 @@ func (s *Server) listener(ln net.Listener) net.Listener {
 type limitedListener struct {
 	net.Listener
 	max, maxPerIP int
+	readTimeout   time.Duration
+	tls           *tls.Config // nil: plain HTTP
 	metrics       *metrics
 
 	mu    sync.Mutex
-	open  int                // guarded by mu
+	open  map[*turn]struct{} // guarded by mu; one for each connection
 	perIP map[netip.Addr]int // guarded by mu; no entry is zero
 }
 
 func (l *limitedListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, net.ErrClosed // retire said until when
+		}
 		if err != nil {
 			return nil, err
 		}
-		ip := addressOf(c)
-		reason := l.admit(ip)
+		ip, t := addressOf(c), &turn{conn: c, readTimeout: l.readTimeout}
+		reason := l.admit(ip, t)
 		if reason == "" {
-			return &conn{Conn: c, release: sync.OnceFunc(func() { l.release(ip) })}, nil
+			return l.dress(c, t, sync.OnceFunc(func() { l.release(ip, t) })), nil
 		}
 		l.metrics.refused.WithLabelValues(reason).Inc()
 		_ = c.Close() // nothing was said on it
 	}
 }
 
+// dress makes of an accepted connection what is served. What a client asks is
+// noticed where it can be read: behind TLS.
+func (l *limitedListener) dress(c net.Conn, t *turn, release func()) net.Conn {
+	if l.tls == nil {
+		return &conn{Conn: c, turn: t, release: release}
+	}
+	s := tls.Server(&conn{Conn: c, release: release}, l.tls)
+	t.conn = s
+	return &secureConn{Conn: s, turn: t}
+}
+
 // admit counts a connection, or says why there may not be another one.
-func (l *limitedListener) admit(ip netip.Addr) string {
+func (l *limitedListener) admit(ip netip.Addr, t *turn) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open >= l.max {
+	if len(l.open) >= l.max {
 		return refusedTotal
 	}
 	if l.maxPerIP > 0 && ip.IsValid() {
@@ -66,14 +87,14 @@ func (l *limitedListener) admit(ip netip.Addr) string {
 		}
 		l.perIP[ip]++
 	}
-	l.open++
+	l.open[t] = struct{}{}
 	return ""
 }
 
-func (l *limitedListener) release(ip netip.Addr) {
+func (l *limitedListener) release(ip netip.Addr, t *turn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open--
+	delete(l.open, t)
 	if l.perIP[ip]--; l.perIP[ip] <= 0 {
 		delete(l.perIP, ip)
 	}
@@ -91,9 +112,25 @@ func addressOf(c net.Conn) netip.Addr {
 // A conn gives its place back when it is closed.
 type conn struct {
 	net.Conn
+	turn    *turn // nil: that of the secureConn around it
 	release func()
 	linger  atomic.Bool
 }
+
+func (c *conn) Read(p []byte) (int, error) {
+	if c.turn == nil {
+		return c.Conn.Read(p)
+	}
+	return c.turn.read(p)
+}
+
+// A secureConn is TLS over a conn.
+type secureConn struct {
+	*tls.Conn
+	turn *turn
+}
+
+func (c *secureConn) Read(p []byte) (int, error) { return c.turn.read(p) }
 
 // What a client may go on sending while its connection is closed.
 const (
@@ -115,7 +152,7 @@ func (c *conn) Close() error {
 
 // lingering finds the conn under a connection, or nil.
 func lingering(c net.Conn) *conn {
-	if secure, ok := c.(*tls.Conn); ok {
+	if secure, ok := c.(*secureConn); ok {
 		c = secure.NetConn()
 	}
 	plain, _ := c.(*conn)

@@ -41,7 +41,33 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.Chmod(path, 0o660); err != nil {
 		return nil, errors.Join(fmt.Errorf("listen on unix://%s: %w", path, err), ln.Close())
 	}
-	return ln, nil
+	unix, ok := ln.(*net.UnixListener)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("listen on unix://%s: it is no socket", path), ln.Close())
+	}
+	return &socket{unix, path}, nil
+}
+
+// A socket is a unix socket whose file is ours.
+type socket struct {
+	*net.UnixListener
+	path string
+}
+
+// lastAccept is for how long those are accepted who connected before the file
+// was removed. They wait in the socket already.
+const lastAccept = 20 * time.Millisecond
+
+// retire removes the file, so that nobody can connect any more, and lets Accept
+// end with os.ErrDeadlineExceeded once it has accepted who had connected: the
+// system would reset them. From now on the path may be another server's.
+func (s *socket) retire() error {
+	s.SetUnlinkOnClose(false)
+	err := os.Remove(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, s.SetDeadline(time.Now().Add(lastAccept)))
 }
 
 // removeStale removes the socket of a server that died. It removes nothing but a

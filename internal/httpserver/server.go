@@ -4,11 +4,7 @@
 package httpserver
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +27,8 @@ type Options struct {
 	IdleTimeout  time.Duration // between two requests; 60 s
 	Timeout      time.Duration // the deadline in UserContext; none
 	DrainDelay   time.Duration // how long Serve goes on once its context is done; none
-	DrainTimeout time.Duration // how long requests then have to end; 10 s
+	DrainGrace   time.Duration // how long open connections may then ask once more; 1 s
+	DrainTimeout time.Duration // how long requests have to end after the delay; 10 s
 
 	TLS     *Certificates         // nil: plain HTTP
 	Log     *slog.Logger          // slog.Default()
@@ -47,14 +44,15 @@ type Server struct {
 	metrics  *metrics
 	routes   fasthttp.RequestHandler // App's own handler
 	draining atomic.Bool
-	chunked  sync.Map     // *fasthttp.RequestHeader to note, see noteChunked
-	notes    atomic.Int64 // how many were made
+	told     chan struct{} // closed when draining is set
+	chunked  sync.Map      // *fasthttp.RequestHeader to note, see noteChunked
+	notes    atomic.Int64  // how many were made
 }
 
 // New returns a Server without routes.
 func New(o Options) *Server {
 	o = o.withDefaults()
-	s := &Server{options: o, failures: Throttled(o.Log), metrics: newMetrics(o.Name, o.Metrics)}
+	s := &Server{options: o, failures: Throttled(o.Log), metrics: newMetrics(o.Name, o.Metrics), told: make(chan struct{})}
 	s.App = fiber.New(fiber.Config{
 		AppName:                      "postern " + o.Name,
 		BodyLimit:                    o.MaxBody,
@@ -74,6 +72,7 @@ func New(o Options) *Server {
 	s.App.Server().Handler = s.handle
 	s.App.Server().ErrorHandler = s.refuse
 	s.App.Server().HeaderReceived = s.noteChunked
+	s.App.Server().ConnState = noteTurn
 	return s
 }
 
@@ -84,6 +83,7 @@ func (o Options) withDefaults() Options {
 	o.ReadTimeout = or(o.ReadTimeout, 5*time.Second)
 	o.WriteTimeout = or(o.WriteTimeout, 5*time.Second)
 	o.IdleTimeout = or(o.IdleTimeout, 60*time.Second)
+	o.DrainGrace = or(o.DrainGrace, time.Second)
 	o.DrainTimeout = or(o.DrainTimeout, 10*time.Second)
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -99,45 +99,4 @@ func or[T int | time.Duration](v, unset T) T {
 		return unset
 	}
 	return v
-}
-
-// Serve serves ln until ctx is done. It then goes on for the drain delay, asking
-// every client to connect elsewhere, lets the requests that have begun end, and
-// returns nil. It returns an error when it ends for any other reason, or when
-// requests do not end in time. It closes ln in any case.
-func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	ended := make(chan error, 1)
-	go func() { ended <- s.App.Listener(s.listener(ln)) }()
-	select {
-	case err := <-ended:
-		return errors.Join(fmt.Errorf("the %s listener on %s ended by itself", s.options.Name, ln.Addr()), err, ln.Close())
-	case <-ctx.Done():
-	}
-	s.drain(ended)
-	err := s.shutdown()
-	_ = ln.Close() // for the case that it had not yet begun to serve; else it is closed
-	<-ended
-	return err
-}
-
-// drain waits, in the name of the load balancer, which has to notice first.
-func (s *Server) drain(ended chan error) {
-	s.draining.Store(true)
-	timer := time.NewTimer(s.options.DrainDelay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case err := <-ended:
-		ended <- err
-	}
-}
-
-func (s *Server) shutdown() error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.options.DrainTimeout)
-	defer cancel()
-	err := s.App.ShutdownWithContext(ctx)
-	if err != nil && !errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("requests to the %s listener did not end within %s: %w", s.options.Name, s.options.DrainTimeout, err)
-	}
-	return nil
 }

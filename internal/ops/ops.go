@@ -81,9 +81,21 @@ func (s *Server) Serve(l net.Listener) error {
 // while what is under way ends (F25).
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// Shutdown ends Serve once the requests under way are answered, or when ctx
-// ends.
-func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }
+// shutdownTimeout is how long a scrape may still take. Whoever connected and
+// says nothing is not waited for any longer than that.
+const shutdownTimeout = time.Second
+
+// Shutdown ends Serve once the requests under way are answered, or cut off after
+// a second, or when ctx ends.
+func (s *Server) Shutdown(ctx context.Context) error {
+	ctx, stop := context.WithTimeout(ctx, shutdownTimeout)
+	defer stop()
+	err := s.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return s.http.Close()
+	}
+	return err
+}
 
 func (s *Server) checkDraining() error {
 	if s.draining.Load() {

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
@@ -122,6 +123,28 @@ func TestServerServesUntilItIsShutDown(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Errorf("got %v, want no error of a server that was shut down", err)
+	}
+}
+
+// F25: nobody keeps the process from ending by connecting and saying nothing.
+func TestF25SilentConnectionsDoNotHoldTheEnd(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, done := newServer(Options{}), make(chan error, 1)
+	go func() { done <- s.Serve(listener) }()
+	silent, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	began := time.Now()
+	if err := errors.Join(s.Shutdown(t.Context()), <-done); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 2*shutdownTimeout {
+		t.Errorf("got %v until the end, want %v", took, shutdownTimeout)
 	}
 }
 
