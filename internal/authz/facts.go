@@ -122,19 +122,49 @@ type Place struct {
 	Restricted       bool // of a tool: only the operator grants it (R29)
 }
 
-// Changes is the change log after a revision: the keys whose documents may no
+// A Point is one state in the history of one directory: its revision, and the
+// number that the transaction which made it drew at random. A directory that
+// lost its newest writes and went on without them comes to the same revisions
+// again, with other stamps. The zero Point is that of a directory that was
+// never written.
+type Point struct {
+	Revision Revision
+	Stamp    uint64
+}
+
+// Changes is the change log after a point: the keys whose documents may no
 // longer be what they were.
 type Changes struct {
-	Head Revision
+	Head Point
 	// Reset says that the log no longer reaches back that far, that too much
-	// changed to be listed, or that the directory went backwards: no document
+	// changed to be listed, or that the point is not of this history: no document
 	// read before Head may be used.
 	Reset bool
-	Keys  []Change
+	// Lost says that the point is not of this history: the directory has lost
+	// what it knew at that point.
+	Lost bool
+	Keys []Change
+	// Floor is where Keys and Points begin, if the log was Reset and they are
+	// known all the same: what a server may learn of the past when it starts.
+	Floor Point
+	// Points are those that the directory passed on the way to Head, in their
+	// order and with Head.
+	Points []Point
+	// Held is how long the look waited before it saw this: what it tells is that
+	// much younger than its beginning.
+	Held time.Duration
 }
 
 // A Change says that a key's document changed in a revision.
 type Change struct {
 	Revision Revision
 	Key      Key
+}
+
+// Kept is what a tier keeps of a document: it was true of the directory at AsOf.
+// If OK is not set the tier has nothing that could be used.
+type Kept struct {
+	Document Document
+	AsOf     Point
+	OK       bool
 }

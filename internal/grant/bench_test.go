@@ -14,7 +14,7 @@ import (
 // A portal is a source in which every user has n accounts, made when read.
 type portal struct{ n int }
 
-func (s portal) Read(_ context.Context, keys []authz.Key) ([]authz.Document, authz.Revision, error) {
+func (s portal) Read(_ context.Context, keys []authz.Key) ([]authz.Document, authz.Point, error) {
 	docs := make([]authz.Document, len(keys))
 	for i, key := range keys {
 		var number int
@@ -27,11 +27,11 @@ func (s portal) Read(_ context.Context, keys []authz.Key) ([]authz.Document, aut
 			docs[i] = accountOf(number)
 		}
 	}
-	return docs, 1, nil
+	return docs, authz.Point{Revision: 1, Stamp: 1}, nil
 }
 
-func (s portal) Changes(context.Context, authz.Revision) (authz.Changes, error) {
-	return authz.Changes{Head: 1}, nil
+func (s portal) Changes(context.Context, authz.Point, time.Duration) (authz.Changes, error) {
+	return authz.Changes{Head: authz.Point{Revision: 1, Stamp: 1}}, nil
 }
 
 // BenchmarkGather asks for users about accounts of theirs, all of it cached.

@@ -138,34 +138,64 @@ func (c *cache) clear() int {
 	return n
 }
 
-// windowSize is how many changed keys are remembered at least.
+// windowSize is how many changed keys and points are remembered at least.
 const windowSize = 1 << 14
 
-// A window remembers which keys changed of late, so that what was read before a
-// change but arrives after it can be told.
+// A window remembers of late which keys changed and which points the directory
+// passed: what was read before a change but arrives after it can be told, and
+// so can what was never true in this history.
 type window struct {
-	floor          authz.Revision // changes up to here may be forgotten
-	recent, older  map[authz.Key]authz.Revision
-	newest, middle authz.Revision // the newest change in recent, and in older
+	floor         authz.Point // what came up to here may be forgotten
+	recent, older span
 }
 
-func newWindow(floor authz.Revision) window {
-	return window{floor: floor, recent: map[authz.Key]authz.Revision{}, newest: floor, middle: floor}
+// A span is what happened up to its newest point.
+type span struct {
+	keys   map[authz.Key]authz.Revision // when each last changed
+	stamps map[authz.Revision]uint64
+	newest authz.Point
 }
 
-func (w *window) add(c authz.Change) {
-	w.recent[c.Key] = max(w.recent[c.Key], c.Revision)
-	w.newest = max(w.newest, c.Revision)
-	if len(w.recent) < windowSize {
+func newSpan(from authz.Point) span {
+	return span{map[authz.Key]authz.Revision{}, map[authz.Revision]uint64{}, from}
+}
+
+func newWindow(floor authz.Point) window {
+	return window{floor: floor, recent: newSpan(floor), older: newSpan(floor)}
+}
+
+// add adds what one look found. What belongs to one revision stays together.
+func (w *window) add(c authz.Changes) {
+	for _, change := range c.Keys {
+		w.recent.keys[change.Key] = max(w.recent.keys[change.Key], change.Revision)
+	}
+	for _, p := range c.Points {
+		w.recent.stamps[p.Revision] = p.Stamp
+	}
+	w.recent.newest = c.Head
+	if len(w.recent.keys)+len(w.recent.stamps) < windowSize {
 		return
 	}
-	w.floor = max(w.floor, w.middle)
-	w.older, w.middle = w.recent, w.newest
-	w.recent = map[authz.Key]authz.Revision{}
+	w.floor = w.older.newest
+	w.older = w.recent
+	w.recent = newSpan(c.Head)
 }
 
 // changed says whether a key has changed after a revision, as far as can be
 // told: yes if it is not known.
 func (w *window) changed(key authz.Key, after authz.Revision) bool {
-	return after < w.floor || w.recent[key] > after || w.older[key] > after
+	return after < w.floor.Revision || w.recent.keys[key] > after || w.older.keys[key] > after
+}
+
+// passed says whether the directory is known to have been at a point.
+func (w *window) passed(p authz.Point) bool {
+	if p == w.floor || p == w.recent.newest || p == w.older.newest {
+		return true
+	}
+	for _, s := range []*span{&w.recent, &w.older} {
+		if stamp, ok := s.stamps[p.Revision]; ok {
+			return stamp == p.Stamp
+		}
+	}
+	return false
 }

@@ -79,12 +79,13 @@ func TestAnEntryOfTheFutureIsNotThereYet(t *testing.T) {
 
 // TestWindow: what changed after a revision is never said not to have.
 func TestWindow(t *testing.T) {
-	w := newWindow(100)
+	w := newWindow(authz.Point{Revision: 100, Stamp: 100})
 	if !w.changed(keyOf(1), 99) || w.changed(keyOf(1), 100) {
 		t.Error("a window from 100 knows what was before, or does not know what is after")
 	}
 	for i := range 5 * windowSize {
-		w.add(authz.Change{Revision: authz.Revision(101 + i/2), Key: keyOf(i)})
+		at := authz.Point{Revision: authz.Revision(101 + i/2), Stamp: uint64(i / 2)}
+		w.add(authz.Changes{Head: at, Points: []authz.Point{at}, Keys: []authz.Change{{Revision: at.Revision, Key: keyOf(i)}}})
 	}
 	for i := range 5 * windowSize {
 		if at := authz.Revision(101 + i/2); !w.changed(keyOf(i), at-1) {
@@ -95,7 +96,13 @@ func TestWindow(t *testing.T) {
 	if at := authz.Revision(101 + last/2); w.changed(keyOf(last), at) {
 		t.Errorf("key %d is said to have changed after %d", last, at)
 	}
-	if n := len(w.recent) + len(w.older); n > 2*windowSize {
+	head := authz.Point{Revision: authz.Revision(101 + last/2), Stamp: uint64(last / 2)}
+	before := authz.Point{Revision: head.Revision - 1, Stamp: head.Stamp - 1}
+	other := authz.Point{Revision: before.Revision, Stamp: before.Stamp + 1}
+	if !w.passed(head) || !w.passed(before) || w.passed(other) || w.passed(authz.Point{Revision: 101}) {
+		t.Error("the window does not tell the points it passed from others")
+	}
+	if n := len(w.recent.keys) + len(w.older.keys); n > 2*windowSize {
 		t.Errorf("the window remembers %d keys, want at most %d", n, 2*windowSize)
 	}
 }

@@ -22,13 +22,27 @@ func (p *PIP) Follow(ctx context.Context) error {
 		}
 		p.report(err, failing)
 		failing = err != nil
-		select {
-		case <-ctx.Done():
+		if !p.rest(ctx, tick.C, failing) {
 			return nil
-		case <-tick.C:
-		case <-p.poke:
 		}
 	}
+}
+
+// rest waits until it is time for the next look, and reports whether ctx lasts.
+// A source that lets looks wait says itself when to look.
+func (p *PIP) rest(ctx context.Context, tick <-chan time.Time, failing bool) bool {
+	var gap <-chan time.Time
+	if p.wait > 0 && !failing {
+		gap = time.After(pause)
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-gap:
+	case <-tick:
+	case <-p.poke:
+	}
+	return true
 }
 
 func (p *PIP) report(err error, failing bool) {
@@ -47,21 +61,68 @@ func (p *PIP) poll(ctx context.Context) error {
 	defer cancel()
 	p.mu.Lock()
 	p.begun++
-	number, head, high := p.begun, p.head, p.high
+	number, head, high, first := p.begun, p.head, p.high, p.seen.IsZero()
 	p.mu.Unlock()
 	began := p.now()
-	changes, err := p.source.Changes(ctx, head)
+	look := p.lookLong
+	if first {
+		look = p.lookBack
+	}
+	changes, err := look(ctx, head)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	defer p.told()
 	if err != nil {
 		p.metrics.pollErrors.Inc()
-		return fmt.Errorf("read the changes after revision %d: %w", head, err)
+		return fmt.Errorf("read the changes after revision %d: %w", head.Revision, err)
 	}
 	p.metrics.polls.Inc()
 	p.apply(changes, high)
-	p.seen, p.ended = began, number
+	p.seen, p.ended = began.Add(min(changes.Held, p.now().Sub(began))), number
 	return nil
+}
+
+// memory is how many revisions of the past a server that starts wants to know,
+// so that it can use what others have read before.
+const memory = 2048
+
+// lookBack is the first look, which sees what it can of the past.
+func (p *PIP) lookBack(ctx context.Context, from authz.Point) (authz.Changes, error) {
+	c, err := p.source.Changes(ctx, from, 0)
+	if err != nil || !c.Reset || c.Head.Revision <= memory {
+		return c, err
+	}
+	past := authz.Point{Revision: c.Head.Revision - memory}
+	known, err := p.source.Changes(ctx, past, 0)
+	if known.Reset {
+		return c, err
+	}
+	known.Reset, known.Floor = true, past
+	return known, err
+}
+
+// lookLong looks, and lets the source wait until something changes or somebody
+// here cannot.
+func (p *PIP) lookLong(ctx context.Context, head authz.Point) (authz.Changes, error) {
+	if p.wait == 0 {
+		return p.source.Changes(ctx, head, 0)
+	}
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		select {
+		case <-p.poke:
+			cancel()
+		case <-stop:
+		}
+	}()
+	c, err := p.source.Changes(waiting, head, p.wait)
+	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
+		return p.source.Changes(ctx, head, 0)
+	}
+	return c, err
 }
 
 // told tells those who wait that the change log was looked at.
@@ -75,27 +136,32 @@ func (p *PIP) told() {
 func (p *PIP) apply(c authz.Changes, high authz.Revision) {
 	switch {
 	case p.seen.IsZero():
-		p.drop(c.Head)
-	case c.Head < high:
-		p.log.Error("the directory went backwards, everything cached is dropped", "revision", c.Head, "was", high)
+		p.drop(c)
+	case c.Lost || c.Head.Revision < high:
+		p.log.Error("the directory has lost what it knew, everything cached is dropped", "revision", c.Head.Revision, "was", high)
 		p.metrics.regressions.Inc()
-		p.metrics.regressed.Add(float64(p.drop(c.Head)))
+		p.metrics.regressed.Add(float64(p.drop(c)))
 	case c.Reset:
-		n := p.drop(c.Head)
-		p.log.Info("the change log does not reach back, everything cached is dropped", "revision", c.Head, "entries", n)
+		n := p.drop(c)
+		p.log.Info("the change log does not reach back, everything cached is dropped", "revision", c.Head.Revision, "entries", n)
 		p.metrics.reset.Add(float64(n))
 	default:
+		p.changes.add(c)
 		p.metrics.invalidated.Add(float64(p.invalidate(c.Keys)))
 	}
-	p.head, p.high = c.Head, max(p.high, c.Head)
+	p.head, p.high = c.Head, max(p.high, c.Head.Revision)
 }
 
-// drop forgets everything that was read before head and returns how many
-// entries that were.
-func (p *PIP) drop(head authz.Revision) int {
+// drop forgets everything that was read before and returns how many entries
+// that were. What is known of the past stays known.
+func (p *PIP) drop(c authz.Changes) int {
 	p.epoch++
-	p.high = head
-	p.changes = newWindow(head)
+	p.high = c.Head.Revision
+	p.changes = newWindow(c.Head)
+	if len(c.Points) > 0 {
+		p.changes = newWindow(c.Floor)
+		p.changes.add(c)
+	}
 	return p.cache.clear()
 }
 
@@ -103,7 +169,6 @@ func (p *PIP) drop(head authz.Revision) int {
 func (p *PIP) invalidate(changes []authz.Change) int {
 	n := 0
 	for _, c := range changes {
-		p.changes.add(c)
 		if e := p.cache.entries[c.Key]; e != nil && e.asOf < c.Revision && p.cache.remove(c.Key) {
 			n++
 		}
@@ -120,7 +185,7 @@ func (p *PIP) reach(ctx context.Context, atLeast authz.Revision) error {
 		return nil
 	}
 	p.mu.RLock()
-	head, ended := p.head, p.ended
+	head, ended := p.head.Revision, p.ended
 	p.mu.RUnlock()
 	switch {
 	case head >= atLeast:
@@ -142,7 +207,7 @@ func ahead(atLeast, head authz.Revision) error {
 // await has the change log looked at until it was followed up to a revision,
 // and reports whether it was, within patience and ctx.
 func (p *PIP) await(ctx context.Context, revision authz.Revision) bool {
-	return p.awaitThat(ctx, func() bool { return p.head >= revision })
+	return p.awaitThat(ctx, func() bool { return p.head.Revision >= revision })
 }
 
 // awaitLook waits for a look at the change log that begins now or later.
@@ -191,11 +256,18 @@ func (p *PIP) awaitThat(ctx context.Context, so func() bool) bool {
 const pause = 10 * time.Millisecond
 
 // again wakes the follower and waits until it has looked. It reports whether
-// ctx lasted so long.
+// ctx lasted so long. A look that waits at the source is given a moment to see
+// by itself what has changed there.
 func (p *PIP) again(ctx context.Context, polled <-chan struct{}, try int) bool {
-	if try > 1 {
+	var itself <-chan struct{}
+	if p.wait > 0 {
+		itself = polled
+	}
+	if try > 1 || p.wait > 0 {
 		select {
 		case <-time.After(pause):
+		case <-itself:
+			return true
 		case <-ctx.Done():
 			return false
 		}

@@ -395,11 +395,11 @@ type badSource struct {
 	docs []authz.Document
 }
 
-func (s badSource) Read(context.Context, []authz.Key) ([]authz.Document, authz.Revision, error) {
+func (s badSource) Read(context.Context, []authz.Key) ([]authz.Document, authz.Point, error) {
 	if s.docs == nil {
 		panic("no driver")
 	}
-	return s.docs, 0, nil
+	return s.docs, authz.Point{}, nil
 }
 
 func TestABadSourceIsAnError(t *testing.T) {

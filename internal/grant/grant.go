@@ -23,11 +23,24 @@ import (
 // A Source is the directory as the PIP reads it. It may be used by several
 // goroutines at once.
 type Source interface {
-	// Read returns the documents of all keys as of one revision, in the order
-	// of keys. A key that the directory does not know has the zero Document.
-	Read(ctx context.Context, keys []authz.Key) ([]authz.Document, authz.Revision, error)
-	// Changes returns what changed after a revision.
-	Changes(ctx context.Context, after authz.Revision) (authz.Changes, error)
+	// Read returns the documents of all keys as of one point, in the order of
+	// keys. A key that the directory does not know has the zero Document.
+	Read(ctx context.Context, keys []authz.Key) ([]authz.Document, authz.Point, error)
+	// Changes returns what changed after a point. If nothing did it may wait for
+	// that, no longer than wait.
+	Changes(ctx context.Context, after authz.Point, wait time.Duration) (authz.Changes, error)
+}
+
+// A Tier keeps documents nearer than the source, for several servers. What it
+// says need not be true now, nor ever have been of the state the directory is
+// in: the PIP uses it only where the change log proves it.
+type Tier interface {
+	// Get returns what the tier holds of keys, in their order; what it does not
+	// hold is not OK. It takes no longer than a limit of its own, and never fails.
+	Get(ctx context.Context, keys []authz.Key) []authz.Kept
+	// Put offers the documents of keys as they were at a point. It returns at
+	// once; what there is no room for is dropped.
+	Put(keys []authz.Key, docs []authz.Document, asOf authz.Point)
 }
 
 // Options say how a PIP works. Source is required; the zero value of everything
@@ -39,6 +52,10 @@ type Options struct {
 	MaxStaleness time.Duration
 	// PollInterval is how often the change log is looked at. Default 250 ms.
 	PollInterval time.Duration
+	// Wait is how long a look may wait at the source for something to change.
+	// The next look then begins when one ends. Default 0.
+	Wait time.Duration
+	Tier Tier // between the cache and the source; nil: none
 	// CacheBytes bounds the cache. Default 256 MiB.
 	CacheBytes int64
 	// LoadTimeout ends the reading of a document that the cache does not have.
@@ -67,6 +84,8 @@ type PIP struct {
 	source       Source
 	maxStaleness time.Duration
 	interval     time.Duration
+	wait         time.Duration
+	tier         Tier // nil: none
 	loadTimeout  time.Duration
 	now          func() time.Time
 	log          *slog.Logger
@@ -82,7 +101,7 @@ type PIP struct {
 	// head is the revision up to which the cache has been told of every change,
 	// and seen when the look at the change log began that told so: what is in
 	// the cache is the directory as it was then or later. Zero: never yet.
-	head    authz.Revision
+	head    authz.Point
 	seen    time.Time
 	changes window
 	// high is the highest revision anything was read at. The directory never
@@ -103,6 +122,8 @@ func New(o Options) *PIP {
 		source:       o.Source,
 		maxStaleness: cmp.Or(o.MaxStaleness, 5*time.Second),
 		interval:     cmp.Or(o.PollInterval, 250*time.Millisecond),
+		wait:         o.Wait,
+		tier:         o.Tier,
 		loadTimeout:  cmp.Or(o.LoadTimeout, 10*time.Second),
 		now:          o.Now,
 		log:          o.Log,
@@ -112,7 +133,7 @@ func New(o Options) *PIP {
 		reads:        make(chan struct{}, maxReads),
 		loads:        loads{running: map[authz.Key]*load{}},
 		cache:        newCache(cmp.Or(o.CacheBytes, 256<<20)),
-		changes:      newWindow(0),
+		changes:      newWindow(authz.Point{}),
 		polled:       make(chan struct{}),
 	}
 	if p.now == nil {
@@ -179,7 +200,7 @@ func (p *PIP) Fresh() error {
 func (p *PIP) Head() authz.Revision {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return p.head
+	return p.head.Revision
 }
 
 func (p *PIP) stale(age time.Duration) error {
@@ -210,11 +231,11 @@ func (p *PIP) look(requests []authz.Request) look {
 	f := finder{}
 	l := look{found: make([]found, len(requests))}
 	p.mu.RLock()
-	f.from = reader{&p.cache, p.head}
+	f.from = reader{&p.cache, p.head.Revision}
 	for i := range requests {
 		l.found[i] = f.request(requests[i])
 	}
-	l.head, l.seen = p.head, p.seen
+	l.head, l.seen = p.head.Revision, p.seen
 	l.now = p.now()
 	p.mu.RUnlock()
 	l.age = l.now.Sub(l.seen)

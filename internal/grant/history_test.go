@@ -313,7 +313,7 @@ func (h *history) run(t *testing.T, first model, steps []step, cacheBytes int64)
 	synctest.Test(t, func(t *testing.T) {
 		h.models = []model{first}
 		h.source = newSource(first)
-		h.pip = grant.New(grant.Options{Source: h.source, MaxStaleness: bound, CacheBytes: cacheBytes})
+		h.pip = grant.New(grant.Options{Source: h.source, MaxStaleness: bound, CacheBytes: cacheBytes, Tier: newShelf(anyOf)})
 		ctx, stop := context.WithCancel(context.Background())
 		var following sync.WaitGroup
 		following.Go(func() {

@@ -28,17 +28,16 @@ type load struct {
 	epoch uint64         // of the cache when it began
 	high  authz.Revision // likewise
 	done  chan struct{}  // closed when the following are set
-	asOf  authz.Revision
+	lost  bool           // the directory was found at less than high
 	err   error
 }
 
-// load has the missing keys read, and waits until the cache may hold them.
+// load has the missing keys read, and waits until the cache holds them.
 func (p *PIP) load(ctx context.Context, missing []authz.Key) error {
 	waits, err := p.begin(ctx, missing)
 	if err != nil {
 		return err
 	}
-	var asOf authz.Revision
 	for _, l := range waits {
 		select {
 		case <-l.done:
@@ -48,12 +47,10 @@ func (p *PIP) load(ctx context.Context, missing []authz.Key) error {
 		if l.err != nil {
 			return l.err
 		}
-		if l.asOf < l.high {
+		if l.lost {
 			p.awaitLook(ctx) // it must see that the directory went backwards
 		}
-		asOf = max(asOf, l.asOf)
 	}
-	p.await(ctx, asOf) // if it does not get there the next look will tell
 	return nil
 }
 
@@ -104,23 +101,42 @@ func (p *PIP) run(ctx context.Context, l *load) {
 	close(l.done)
 }
 
-// fill reads the keys of a load into the cache.
+// fill reads the keys of a load into the cache: from the tier what that can
+// prove, the rest from the source.
 func (p *PIP) fill(ctx context.Context, l *load) error {
 	p.mu.RLock()
 	l.epoch, l.high = p.epoch, p.high
 	p.mu.RUnlock()
-	entries, asOf, err := p.read(ctx, l.keys)
+	keys := p.fromTier(ctx, l.keys)
+	if len(keys) == 0 {
+		return nil
+	}
+	entries, asOf, err := p.read(ctx, keys)
 	if err != nil {
 		return err
 	}
-	l.asOf = asOf
-	p.keep(l, entries)
+	l.lost = p.mark(l.epoch, asOf) < l.high
+	if !l.lost {
+		p.await(ctx, asOf.Revision) // until it is known which history that is of
+		p.keep(l.epoch, entries, asOf)
+	}
 	return nil
 }
 
-// read reads keys at one revision, at most maxReads at once. It runs outside any
+// mark notes that the directory was read at a point, and returns its revision.
+// If the follower then finds it at less, it has lost what it knew.
+func (p *PIP) mark(epoch uint64, at authz.Point) authz.Revision {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if epoch == p.epoch {
+		p.high = max(p.high, at.Revision)
+	}
+	return at.Revision
+}
+
+// read reads keys at one point, at most maxReads at once. It runs outside any
 // request, so nobody else would stop a panic from ending the process.
-func (p *PIP) read(ctx context.Context, keys []authz.Key) (entries []*entry, asOf authz.Revision, err error) {
+func (p *PIP) read(ctx context.Context, keys []authz.Key) (entries []*entry, asOf authz.Point, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			p.log.Error("reading the directory panicked", "err", r, "stack", string(debug.Stack()))
@@ -131,7 +147,7 @@ func (p *PIP) read(ctx context.Context, keys []authz.Key) (entries []*entry, asO
 	case p.reads <- struct{}{}:
 		defer func() { <-p.reads }()
 	case <-ctx.Done():
-		return nil, 0, fmt.Errorf("wait to read from the directory: %w: %w", context.Cause(ctx), authz.ErrUnavailable)
+		return nil, asOf, fmt.Errorf("wait to read from the directory: %w: %w", context.Cause(ctx), authz.ErrUnavailable)
 	}
 	docs, asOf, err := p.source.Read(ctx, keys)
 	if err == nil && len(docs) != len(keys) {
@@ -139,12 +155,15 @@ func (p *PIP) read(ctx context.Context, keys []authz.Key) (entries []*entry, asO
 	}
 	if err != nil {
 		p.metrics.readErrors.Add(float64(len(keys)))
-		return nil, 0, fmt.Errorf("read %d keys from the directory: %w", len(keys), unavailable(err))
+		return nil, asOf, fmt.Errorf("read %d keys from the directory: %w", len(keys), unavailable(err))
 	}
 	entries = make([]*entry, len(keys))
 	for i, key := range keys {
-		entries[i] = p.terms.entry(p.seed, key, docs[i], asOf)
+		entries[i] = p.terms.entry(p.seed, key, docs[i], asOf.Revision)
 		p.metrics.wasRead(entries[i])
+	}
+	if p.tier != nil {
+		p.tier.Put(keys, docs, asOf)
 	}
 	return entries, asOf, nil
 }
@@ -157,21 +176,31 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", err, authz.ErrUnavailable)
 }
 
-// keep puts into the cache what a load has read, unless it has been overtaken:
-// by a change of the key, by everything being dropped, or by the directory
-// going backwards, which the follower must see first.
-func (p *PIP) keep(l *load, entries []*entry) {
+// keep puts into the cache what was read at a point, unless it has been
+// overtaken: by a change of the key, by everything being dropped, or by the
+// directory having another history, in which it never was at that point.
+func (p *PIP) keep(epoch uint64, entries []*entry, asOf authz.Point) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l.epoch != p.epoch || l.asOf < l.high {
+	if epoch != p.epoch || !p.changes.passed(asOf) {
 		return
 	}
-	p.high = max(p.high, l.asOf)
 	for _, e := range entries {
-		if !p.changes.changed(e.key, e.asOf) && p.cache.at(e.key, p.head) == nil {
-			p.cache.put(e)
-		}
+		p.keepEntry(e)
 	}
+}
+
+// keepEntry keeps an entry read at a point of this history, and reports whether
+// the cache holds the key then. The caller holds the lock.
+func (p *PIP) keepEntry(e *entry) bool {
+	if p.cache.entries[e.key] != nil {
+		return true
+	}
+	if e.asOf > p.head.Revision || p.changes.changed(e.key, e.asOf) {
+		return false
+	}
+	p.cache.put(e)
+	return true
 }
 
 // readWithin is read for a request that waits no longer than ctx lasts. A
@@ -179,7 +208,7 @@ func (p *PIP) keep(l *load, entries []*entry) {
 func (p *PIP) readWithin(ctx context.Context, keys []authz.Key) ([]*entry, authz.Revision, error) {
 	type answer struct {
 		entries []*entry
-		asOf    authz.Revision
+		asOf    authz.Point
 		err     error
 	}
 	got := make(chan answer, 1)
@@ -189,7 +218,7 @@ func (p *PIP) readWithin(ctx context.Context, keys []authz.Key) ([]*entry, authz
 	}()
 	select {
 	case a := <-got:
-		return a.entries, a.asOf, a.err
+		return a.entries, a.asOf.Revision, a.err
 	case <-ctx.Done():
 		return nil, 0, fmt.Errorf("read %d keys from the directory: %w: %w", len(keys), context.Cause(ctx), authz.ErrUnavailable)
 	}

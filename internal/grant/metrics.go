@@ -8,6 +8,8 @@ import (
 // metrics are the series of the PIP. All of them exist from the start.
 type metrics struct {
 	hits, misses, stale           prometheus.Counter // of the cache, by key; stale by call
+	tierHits, tierMisses          prometheus.Counter // of the tier, by key
+	tierStale                     prometheus.Counter // documents of the tier that the change log does not prove
 	readHits, readMisses          prometheus.Counter // of the store: keys known and not
 	readErrors                    prometheus.Counter
 	invalidated, reset, regressed prometheus.Counter // entries dropped
@@ -21,7 +23,7 @@ func newMetrics(to prometheus.Registerer, p *PIP) *metrics {
 	requests := auto.NewCounterVec(prometheus.CounterOpts{
 		Name: "postern_grants_cache_requests_total",
 		Help: "Keys looked up by tier and result. A stale memory is counted once per decision or batch; " +
-			"in the store a miss is a key that the directory does not know.",
+			"in redis it is a document that the change log does not prove; in the store a miss is a key that the directory does not know.",
 	}, []string{"tier", "result"})
 	invalidations := auto.NewCounterVec(prometheus.CounterOpts{
 		Name: "postern_grants_invalidations_total",
@@ -35,6 +37,9 @@ func newMetrics(to prometheus.Registerer, p *PIP) *metrics {
 		hits:        requests.WithLabelValues("memory", "hit"),
 		misses:      requests.WithLabelValues("memory", "miss"),
 		stale:       requests.WithLabelValues("memory", "stale"),
+		tierHits:    requests.WithLabelValues("redis", "hit"),
+		tierMisses:  requests.WithLabelValues("redis", "miss"),
+		tierStale:   requests.WithLabelValues("redis", "stale"),
 		readHits:    requests.WithLabelValues("store", "hit"),
 		readMisses:  requests.WithLabelValues("store", "miss"),
 		readErrors:  requests.WithLabelValues("store", "error"),

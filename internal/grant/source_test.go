@@ -17,6 +17,8 @@ type source struct {
 	mu        sync.Mutex
 	states    []map[authz.Key]authz.Document // by revision
 	changed   [][]authz.Key                  // by revision
+	points    []authz.Point                  // by revision
+	stamp     uint64                         // of the last write
 	committed []time.Time                    // by revision
 	oldest    authz.Revision                 // changes up to here are no longer listed
 
@@ -58,6 +60,8 @@ func (s *source) commit(docs map[authz.Key]authz.Document) authz.Revision {
 	}
 	s.states = append(s.states, docs)
 	s.changed = append(s.changed, keys)
+	s.points = append(s.points, authz.Point{Revision: authz.Revision(len(s.points)), Stamp: s.stamp})
+	s.stamp++
 	s.committed = append(s.committed, time.Now())
 	return authz.Revision(len(s.states) - 1)
 }
@@ -75,7 +79,9 @@ func union(a, b map[authz.Key]authz.Document) map[authz.Key]bool {
 
 // restore loses everything after a revision.
 func (s *source) restore(r authz.Revision) {
-	s.set(func() { s.states, s.changed, s.committed = s.states[:r+1], s.changed[:r+1], s.committed[:r+1] })
+	s.set(func() {
+		s.states, s.changed, s.committed, s.points = s.states[:r+1], s.changed[:r+1], s.committed[:r+1], s.points[:r+1]
+	})
 }
 
 func (s *source) set(change func()) {
@@ -127,23 +133,23 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (s *source) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, authz.Revision, error) {
+func (s *source) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, authz.Point, error) {
 	s.mu.Lock()
 	s.reads++
 	err := s.readErr
 	s.mu.Unlock()
 	after, err := s.wait(ctx, err)
 	if err != nil {
-		return nil, 0, err
+		return nil, authz.Point{}, err
 	}
 	s.mu.Lock()
-	revision := authz.Revision(len(s.states) - 1)
+	at := s.points[len(s.points)-1]
 	docs := make([]authz.Document, len(keys))
 	for i, key := range keys {
 		if key.Kind == authz.KindLogin { // A-Z as a-z, as usernames are
 			key.ID = strings.ToLower(key.ID)
 		}
-		docs[i] = s.states[revision][key]
+		docs[i] = s.states[at.Revision][key]
 	}
 	onRead := s.onRead
 	after += s.telling
@@ -151,10 +157,12 @@ func (s *source) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, 
 	if onRead != nil {
 		onRead()
 	}
-	return docs, revision, sleep(ctx, after)
+	return docs, at, sleep(ctx, after)
 }
 
-func (s *source) Changes(ctx context.Context, after authz.Revision) (authz.Changes, error) {
+// Changes begins at the zero Point as a directory does that was never written,
+// and lists the first state too.
+func (s *source) Changes(ctx context.Context, after authz.Point, _ time.Duration) (authz.Changes, error) {
 	s.mu.Lock()
 	err := s.changesErr
 	s.mu.Unlock()
@@ -163,9 +171,11 @@ func (s *source) Changes(ctx context.Context, after authz.Revision) (authz.Chang
 		return authz.Changes{}, err
 	}
 	s.mu.Lock()
-	c := authz.Changes{Head: authz.Revision(len(s.states) - 1)}
-	c.Reset = after < s.oldest
-	for r := after + 1; r <= c.Head && !c.Reset; r++ {
+	c := authz.Changes{Head: s.points[len(s.points)-1]}
+	c.Lost = after.Revision > c.Head.Revision || after.Stamp != 0 && after != s.points[after.Revision]
+	c.Reset = c.Lost || after.Revision < s.oldest
+	for r := after.Revision + 1; r <= c.Head.Revision && !c.Reset; r++ {
+		c.Points = append(c.Points, s.points[r])
 		for _, key := range s.changed[r] {
 			c.Keys = append(c.Keys, authz.Change{Revision: r, Key: key})
 		}

@@ -5,7 +5,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/postern-authz/postern/internal/authz"
 )
@@ -20,6 +24,8 @@ const (
 	pruneEvery = 256
 	// kindReset marks the one entry of a transaction that changed too much.
 	kindReset authz.Kind = "reset"
+	// kindStamp marks the first entry of every transaction: its stamp.
+	kindStamp authz.Kind = "stamp"
 )
 
 // dirtyKeys are the keys whose documents a transaction changed.
@@ -58,8 +64,9 @@ func (d *dirtyKeys) entries() []authz.Key {
 
 func (t *tx) logChanges(keep int) error {
 	var rows rowset
-	for seq, key := range t.dirty.entries() {
-		rows.add(int64(t.revision), seq, string(key.Kind), key.ID)
+	rows.add(int64(t.revision), 0, string(kindStamp), formatStamp(newStamp()))
+	for i, key := range t.dirty.entries() {
+		rows.add(int64(t.revision), i+1, string(key.Kind), key.ID)
 	}
 	const insert = `
 		INSERT INTO changes (revision, seq, kind, key)
@@ -71,6 +78,19 @@ func (t *tx) logChanges(keep int) error {
 		return nil
 	}
 	return t.prune(keep)
+}
+
+// newStamp draws a number that is not 0, which means that a stamp is not known.
+func newStamp() uint64 { return rand.Uint64N(math.MaxUint64) + 1 }
+
+func formatStamp(stamp uint64) string { return strconv.FormatUint(stamp, 16) }
+
+// parseStamp reads a stamp. A revision that an older Postern made has none.
+func parseStamp(text string) (uint64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	return strconv.ParseUint(text, 16, 64)
 }
 
 // prune forgets the oldest revisions of the log but keeps at least so many
@@ -91,18 +111,22 @@ func (t *tx) prune(keep int) error {
 	return nil
 }
 
-// Changes returns what changed after a revision, in the order it did. It has a
-// connection of its own: however busy the others are, a follower learns what
-// changed. Reset comes instead of keys when the log no longer reaches back to
-// the revision, when too much changed to be listed, and when the revision is of
-// a future this directory does not have: it was restored from a backup.
-func (s *Store) Changes(ctx context.Context, after authz.Revision) (authz.Changes, error) {
+// headStamp is the stamp of the revision that the directory d is at.
+const headStamp = `COALESCE((SELECT key FROM changes WHERE revision = d.revision AND seq = 0 AND kind = 'stamp'), '')`
+
+// Changes returns what changed after a point, in the order it did. It never
+// waits, and it has a connection of its own: however busy the others are, a
+// follower learns what changed. Reset comes instead of keys when the log no
+// longer reaches back to the point, when too much changed to be listed, and
+// when this directory never was at that point: it has lost what came before it.
+// A point whose stamp is 0 is not checked.
+func (s *Store) Changes(ctx context.Context, after authz.Point, _ time.Duration) (authz.Changes, error) {
 	// One statement reads one state, so head and entries belong together.
 	const query = `
-		SELECT d.revision, d.change_floor, COALESCE(c.revision, 0), COALESCE(c.kind, ''), COALESCE(c.key, '')
-		FROM directory d LEFT JOIN changes c ON c.revision > $1 AND d.change_floor <= $1
+		SELECT d.revision, ` + headStamp + `, d.change_floor, COALESCE(c.revision, 0), COALESCE(c.kind, ''), COALESCE(c.key, '')
+		FROM directory d LEFT JOIN changes c ON c.revision >= $1 AND d.change_floor <= $1
 		ORDER BY c.revision, c.seq LIMIT $2`
-	result, err := s.follow.QueryContext(ctx, s.dialect.sql(query), int64(after), maxChanges+1)
+	result, err := s.follow.QueryContext(ctx, s.dialect.sql(query), int64(after.Revision), maxChanges+1)
 	if err != nil {
 		return authz.Changes{}, fmt.Errorf("read the change log: %w", s.dialect.classify(err))
 	}
@@ -117,20 +141,76 @@ func (s *Store) Changes(ctx context.Context, after authz.Revision) (authz.Change
 	return changes, nil
 }
 
-func readChanges(result *sql.Rows, after authz.Revision) (authz.Changes, error) {
+// An entry is a row of the change log, with the directory it is of.
+type entry struct {
+	head  authz.Point
+	floor authz.Revision
+	authz.Change
+}
+
+func readChanges(result *sql.Rows, after authz.Point) (authz.Changes, error) {
 	var changes authz.Changes
-	for result.Next() {
-		var floor authz.Revision
-		var change authz.Change
-		if err := scan(result, &changes.Head, &floor, &change.Revision, &change.Key.Kind, &change.Key.ID); err != nil {
+	verified := after.Stamp == 0
+	for rows := 0; result.Next(); rows++ {
+		e, err := scanEntry(result)
+		if err != nil {
 			return authz.Changes{}, err
 		}
-		if after < floor || after > changes.Head || change.Key.Kind == kindReset || len(changes.Keys) == maxChanges {
-			return authz.Changes{Head: changes.Head, Reset: true}, nil
+		reset := authz.Changes{Head: e.head, Reset: true}
+		switch {
+		case after.Revision > e.head.Revision:
+			reset.Lost = true
+			return reset, nil
+		case after.Revision < e.floor || rows == maxChanges || e.Revision > after.Revision && e.Key.Kind == kindReset:
+			return reset, nil
+		case e.Revision == after.Revision && e.Key.Kind == kindStamp && !verified:
+			if verified = e.Key.ID == formatStamp(after.Stamp); !verified {
+				reset.Lost = true
+				return reset, nil
+			}
 		}
-		if change.Revision != 0 {
-			changes.Keys = append(changes.Keys, change)
+		changes.Head = e.head
+		if err := add(&changes, e.Change, after.Revision); err != nil {
+			return authz.Changes{}, err
 		}
 	}
-	return changes, nil
+	return settle(changes, verified), nil
+}
+
+func scanEntry(row *sql.Rows) (e entry, err error) {
+	var stamp string
+	if err := scan(row, &e.head.Revision, &stamp, &e.floor, &e.Revision, &e.Key.Kind, &e.Key.ID); err != nil {
+		return e, err
+	}
+	e.head.Stamp, err = parseStamp(stamp)
+	return e, err
+}
+
+// add notes an entry made after a revision. The first entry of a revision is
+// its stamp, if it has one.
+func add(c *authz.Changes, entry authz.Change, after authz.Revision) (err error) {
+	if entry.Revision <= after {
+		return nil
+	}
+	if n := len(c.Points); n == 0 || c.Points[n-1].Revision < entry.Revision {
+		c.Points = append(c.Points, authz.Point{Revision: entry.Revision})
+	}
+	if entry.Key.Kind != kindStamp {
+		c.Keys = append(c.Keys, entry)
+		return nil
+	}
+	c.Points[len(c.Points)-1].Stamp, err = parseStamp(entry.Key.ID)
+	return err
+}
+
+// settle ends a look. A point that could not be verified, because the log was
+// cut right behind it, is as good as forgotten.
+func settle(c authz.Changes, verified bool) authz.Changes {
+	if !verified {
+		return authz.Changes{Head: c.Head, Reset: true}
+	}
+	if n := len(c.Points); n > 0 && c.Points[n-1].Revision < c.Head.Revision {
+		c.Points = append(c.Points, c.Head)
+	}
+	return c
 }

@@ -8,25 +8,37 @@ import (
 	"github.com/postern-authz/postern/internal/authz"
 )
 
-// Read returns the documents of all keys as of one revision, in the order of
-// keys; a key the directory does not know has the zero Document. It takes a
+// Read returns the documents of all keys as of one point, in the order of keys;
+// a key the directory does not know has the zero Document. It takes a
 // constant number of queries, each by index.
 //
 // Ids are compared byte by byte, a login as usernames are: A-Z as a-z. Expired
 // grants are in the documents, as a document does not know when it is used.
-func (s *Store) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, authz.Revision, error) {
-	var revision authz.Revision
+func (s *Store) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, authz.Point, error) {
+	var at authz.Point
 	documents := make([]authz.Document, len(keys))
 	err := s.snapshot(ctx, func(q queryer) (err error) {
-		if revision, err = readRevision(q); err != nil {
+		if at, err = readPoint(q); err != nil {
 			return err
 		}
 		return readDocuments(q, keys, documents)
 	})
 	if err != nil {
-		return nil, 0, fmt.Errorf("read %d documents: %w", len(keys), err)
+		return nil, authz.Point{}, fmt.Errorf("read %d documents: %w", len(keys), err)
 	}
-	return documents, revision, nil
+	return documents, at, nil
+}
+
+func readPoint(q queryer) (at authz.Point, err error) {
+	var stamp string
+	err = q.all("SELECT d.revision, "+headStamp+" FROM directory d", func(row *sql.Rows) error {
+		return scan(row, &at.Revision, &stamp)
+	})
+	if err != nil {
+		return at, err
+	}
+	at.Stamp, err = parseStamp(stamp)
+	return at, err
 }
 
 func readRevision(q queryer) (revision authz.Revision, err error) {

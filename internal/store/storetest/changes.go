@@ -70,7 +70,7 @@ func testChangeCases(t *testing.T, s *store.Store) {
 				}
 				got = append(got, change.Key)
 			}
-			if changes.Head != before+1 || changes.Reset || !slices.Equal(got, c.want) {
+			if changes.Head.Revision != before+1 || changes.Reset || !slices.Equal(got, c.want) {
 				t.Errorf("got %+v, want keys %v at %d", changes, c.want, before+1)
 			}
 		})
@@ -102,7 +102,7 @@ func changeProperty(t *rapid.T, s *store.Store, db *sql.DB) {
 			t.Fatalf("put %+v: %v", records, err)
 		}
 		now, after := documents(t, s, users)
-		changes, err := s.Changes(ctx, revision)
+		changes, err := s.Changes(ctx, authz.Point{Revision: revision}, 0)
 		switch {
 		case err != nil:
 			t.Fatal(err)
@@ -110,7 +110,7 @@ func changeProperty(t *rapid.T, s *store.Store, db *sql.DB) {
 			t.Fatalf("refused, but the revision is %d after %d", now, revision)
 		case !refused && (at != now || now > revision+1):
 			t.Fatalf("revision: Update said %d, the directory %d after %d", at, now, revision)
-		case changes.Head != now || changes.Reset:
+		case changes.Head.Revision != now || changes.Reset:
 			t.Fatalf("changes: got %+v, want head %d", changes, now)
 		}
 		listed := map[authz.Key]bool{}
@@ -143,7 +143,7 @@ func documents(t *rapid.T, s *store.Store, users map[string]bool) (authz.Revisio
 		for user := range users {
 			keys = append(keys, authz.Key{Kind: authz.KindUser, ID: user})
 		}
-		documents, revision, err := s.Read(context.Background(), keys)
+		documents, at, err := s.Read(context.Background(), keys)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,8 +153,8 @@ func documents(t *rapid.T, s *store.Store, users map[string]bool) (authz.Revisio
 				users[document.Login] = true
 			}
 		}
-		if revision == 0 {
-			t.Fatal("nothing was written")
+		if at.Revision == 0 || at.Stamp == 0 {
+			t.Fatalf("got point %+v, want one that was written and stamped", at)
 		}
 	}
 	revision, err := s.Revision(context.Background())

@@ -51,7 +51,7 @@ func testDocuments(t *testing.T, newDSN func(testing.TB) string) {
 		keys = append(keys, c.key)
 	}
 	together, revision, err := s.Read(context.Background(), keys)
-	if err != nil || revision != 1 {
+	if err != nil || revision.Revision != 1 {
 		t.Fatalf("read all: got revision %d, %v, want 1", revision, err)
 	}
 	for i, c := range cases {

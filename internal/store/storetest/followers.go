@@ -28,25 +28,47 @@ func testFollowers(t *testing.T, newDSN func(testing.TB) string) {
 			t.Errorf("1000: got reset %v and %d keys", got.Reset, len(got.Keys))
 		}
 		update(t, s, restricted(records)...)
-		if got := changesAfter(t, s, 2); !got.Reset || got.Head != 3 || got.Keys != nil {
+		if got := changesAfter(t, s, 2); !got.Reset || got.Head.Revision != 3 || got.Keys != nil {
 			t.Errorf("1001: got %+v, want a reset at 3", got)
 		}
-		if got := changesAfter(t, s, 3); got.Reset || got.Head != 3 || got.Keys != nil {
+		if got := changesAfter(t, s, 3); got.Reset || got.Head.Revision != 3 || got.Keys != nil {
 			t.Errorf("afterwards: got %+v, want nothing at 3", got)
 		}
 	})
 	t.Run("a directory that went backwards is a reset", func(t *testing.T) {
 		s := Open(t, newDSN(t))
 		update(t, s, tool("one"))
-		if got := changesAfter(t, s, 2); !got.Reset || got.Head != 1 {
+		if got := changesAfter(t, s, 2); !got.Reset || !got.Lost || got.Head.Revision != 1 {
 			t.Errorf("got %+v, want a reset at 1", got)
+		}
+	})
+	t.Run("a directory that was written again past its old head is a reset", func(t *testing.T) {
+		dsn := newDSN(t)
+		s, db := Open(t, dsn), rawOpen(t, dsn)
+		update(t, s, tool("one"))
+		update(t, s, tool("two"))
+		before := changesAfter(t, s, 0)
+		for _, statement := range []string{"DELETE FROM changes WHERE revision = 2", "UPDATE directory SET revision = 1"} {
+			if _, err := db.Exec(statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		update(t, s, tool("three"))
+		update(t, s, tool("four"))
+		got, err := s.Changes(ctx, before.Head, 0)
+		if err != nil || !got.Reset || !got.Lost || got.Head.Revision != 3 {
+			t.Errorf("after the head that was lost: got %+v, %v, want a loss at 3", got, err)
+		}
+		got, err = s.Changes(ctx, before.Points[0], 0)
+		if err != nil || got.Reset || len(got.Points) != 2 || got.Points[1] != got.Head {
+			t.Errorf("after a point of both histories: got %+v, %v, want two points", got, err)
 		}
 	})
 	t.Run("a follower is served while every reader is busy", func(t *testing.T) {
 		s := open(t, store.Options{DSN: newDSN(t), ReadConns: 1})
 		err := s.View(ctx, func(directory.Reader) error {
 			update(t, s, tool("one"))
-			if got := changesAfter(t, s, 0); got.Head != 1 || len(got.Keys) != 1 {
+			if got := changesAfter(t, s, 0); got.Head.Revision != 1 || len(got.Keys) != 1 {
 				t.Errorf("got %+v, want one change", got)
 			}
 			return nil
@@ -60,11 +82,11 @@ func testFollowers(t *testing.T, newDSN func(testing.TB) string) {
 		for i := range 260 {
 			update(t, s, directory.Tool{ID: "t", Restricted: i%2 == 0})
 		}
-		if got := changesAfter(t, s, 245); !got.Reset {
+		if got := changesAfter(t, s, 250); !got.Reset {
 			t.Errorf("after what was forgotten: got %+v, want a reset", got)
 		}
-		if got := changesAfter(t, s, 246); got.Reset || len(got.Keys) != 14 {
-			t.Errorf("after what is left: got %d keys, reset %v, want 14", len(got.Keys), got.Reset)
+		if got := changesAfter(t, s, 251); got.Reset || len(got.Keys) != 9 || len(got.Points) != 9 {
+			t.Errorf("after what is left: got %d keys, reset %v, want 9", len(got.Keys), got.Reset)
 		}
 	})
 }
@@ -119,14 +141,14 @@ func follow(t *testing.T, s *store.Store, until authz.Revision) map[authz.Revisi
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for at := authz.Revision(0); at < until; {
-		changes, err := s.Changes(ctx, at)
+		changes, err := s.Changes(ctx, authz.Point{Revision: at}, 0)
 		if err != nil {
 			t.Fatalf("follow after %d: %v", at, err)
 		}
 		for _, change := range changes.Keys {
 			saw[change.Revision] = change.Key
 		}
-		at = changes.Head
+		at = changes.Head.Revision
 	}
 	return saw
 }

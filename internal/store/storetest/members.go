@@ -167,7 +167,7 @@ func testMemberChanges(t *testing.T, s *store.Store) {
 		for _, change := range changes.Keys {
 			got = append(got, change.Key)
 		}
-		if changes.Head != before+1 || !slices.Equal(got, c.want) {
+		if changes.Head.Revision != before+1 || !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %+v, want %v at %d", c.name, changes, c.want, before+1)
 		}
 	}

@@ -51,8 +51,8 @@ func testRecords(t *testing.T, newDSN func(testing.TB) string) {
 		if got := update(t, s, before...); got != 1 {
 			t.Errorf("the same with ids: got revision %d, want 1", got)
 		}
-		if got := changesAfter(t, s, 0); got.Head != 1 {
-			t.Errorf("head: got %d, want 1", got.Head)
+		if got := changesAfter(t, s, 0); got.Head.Revision != 1 {
+			t.Errorf("head: got %d, want 1", got.Head.Revision)
 		}
 	})
 	t.Run("each update that changes something makes the next revision", func(t *testing.T) {

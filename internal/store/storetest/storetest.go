@@ -139,7 +139,7 @@ func revisionOf(t testing.TB, s *store.Store) authz.Revision {
 
 func changesAfter(t testing.TB, s *store.Store, after authz.Revision) authz.Changes {
 	t.Helper()
-	changes, err := s.Changes(context.Background(), after)
+	changes, err := s.Changes(context.Background(), authz.Point{Revision: after}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
