@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"strings"
@@ -26,6 +27,8 @@ type dialect struct {
 	// reading everything and checking an import take their time.
 	unhurried string
 	migrates  bool // serve makes the schema itself
+	// connect makes the first connection of a pool.
+	connect func(context.Context, *sql.DB) error
 	// constraint names what refused a statement, "" if it was no constraint.
 	constraint func(error) string
 	// unavailable says that the statement may succeed later or elsewhere.

@@ -45,9 +45,10 @@ func (s *Store) Migrate(ctx context.Context) error {
 	results, err := provider.Up(ctx)
 	if err != nil {
 		// SQLite has no lock that outlives a transaction: two processes may start
-		// the same migration, and the second then fails on what the first made.
-		if s.CheckSchema(ctx) == nil {
-			return nil
+		// the same migration, and the second then fails on what the first made. It
+		// goes on from there.
+		if now, _, again := s.versions(ctx, provider); again == nil && now > current {
+			return s.Migrate(ctx)
 		}
 		return fmt.Errorf("migrate the schema from version %d to %d: %w", current, target, s.dialect.classify(err))
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -28,6 +29,7 @@ func postgresDialect() dialect {
 		snapshot:    sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
 		hasTable:    "SELECT to_regclass(CAST($1 AS TEXT)) IS NOT NULL",
 		unhurried:   "SET LOCAL statement_timeout = 0",
+		connect:     func(ctx context.Context, db *sql.DB) error { return db.PingContext(ctx) },
 		constraint:  postgresConstraint,
 		unavailable: postgresUnavailable,
 	}

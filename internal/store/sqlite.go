@@ -1,13 +1,18 @@
 package store
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -25,6 +30,7 @@ func sqliteDialect() dialect {
 		snapshot:    sql.TxOptions{ReadOnly: true},
 		hasTable:    "SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = $1",
 		migrates:    true,
+		connect:     connectSQLite,
 		constraint:  sqliteConstraint,
 		unavailable: sqliteUnavailable,
 	}
@@ -68,6 +74,28 @@ func makePrivate(path string) error {
 	return f.Close()
 }
 
+// busyTimeout is how long a connection waits for another's lock.
+const busyTimeout = 2 * time.Second
+
+// connectSQLite makes the first connection, which switches a new file to WAL.
+// SQLite says at once that it is busy when several do so at the same moment: each
+// waits for a lock that the other has. One of them must let go and come again.
+func connectSQLite(ctx context.Context, db *sql.DB) error {
+	patience, cancel := context.WithTimeout(ctx, busyTimeout)
+	defer cancel()
+	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+		err := db.PingContext(ctx)
+		if !isSQLite(err, sqlite3.SQLITE_BUSY) {
+			return err
+		}
+		select {
+		case <-patience.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(wait + rand.N(wait)): // not all at the same moment again
+		}
+	}
+}
+
 // What one connection keeps of the file in memory, in KiB, once it has read it.
 // An import wants much of it at hand; those that read are many, and what they
 // have read is in the grants cache and in that of the operating system.
@@ -78,7 +106,7 @@ const (
 
 func sqlitePool(path string, conns, pages int, settings ...string) (*sql.DB, error) {
 	query := url.Values{
-		"_busy_timeout": {"2000"},
+		"_busy_timeout": {strconv.FormatInt(busyTimeout.Milliseconds(), 10)},
 		"_foreign_keys": {"1"},
 		"_synchronous":  {"FULL"},
 		"_dqs":          {"0"},
@@ -100,11 +128,10 @@ func sqlitePool(path string, conns, pages int, settings ...string) (*sql.DB, err
 }
 
 func sqliteConstraint(err error) string {
-	var failure *sqlite.Error
-	if !errors.As(err, &failure) || failure.Code()&0xff != sqlite3.SQLITE_CONSTRAINT {
+	if !isSQLite(err, sqlite3.SQLITE_CONSTRAINT) {
 		return ""
 	}
-	name := failure.Error()
+	name := err.Error()
 	if i := strings.LastIndex(name, "constraint failed: "); i >= 0 {
 		name = name[i+len("constraint failed: "):]
 	}
@@ -113,14 +140,12 @@ func sqliteConstraint(err error) string {
 }
 
 func sqliteUnavailable(err error) bool {
+	return isSQLite(err, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
+		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM)
+}
+
+// isSQLite says whether the error is SQLite's and of one of the primary codes.
+func isSQLite(err error, codes ...int) bool {
 	var failure *sqlite.Error
-	if !errors.As(err, &failure) {
-		return false
-	}
-	switch failure.Code() & 0xff {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
-		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM:
-		return true
-	}
-	return false
+	return errors.As(err, &failure) && slices.Contains(codes, failure.Code()&0xff)
 }

@@ -59,7 +59,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 		return nil, err
 	}
 	s.log, s.now, s.keep = options.Log, options.Now, options.ChangeLog
-	if err := s.writer.PingContext(ctx); err != nil {
+	if err := s.dialect.connect(ctx, s.writer); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the %s database: %w", s.dialect.name, s.dialect.classify(err)), s.Close())
 	}
 	return s, nil
