@@ -29,6 +29,10 @@ var organizationOperations = []operation{
 		handle: pagesByID(func(r *request, p pap.PageByID) ([]pap.Company, string, error) {
 			return r.pap.Companies(r.ctx, r.call, r.organization(), p)
 		})},
+	{id: "getCompany", method: fiber.MethodGet, path: "/v1/organizations/{organization}/companies/{company}",
+		handle: sees(func(r *request) (pap.Company, error) {
+			return r.pap.Company(r.ctx, r.call, r.organization(), r.param("company"))
+		})},
 	{id: "putCompany", method: fiber.MethodPut, path: "/v1/organizations/{organization}/companies/{company}", body: mediaJSON,
 		handle: takes(fiber.StatusOK, func(r *request, in pap.Company) (c pap.Company, change pap.Change, err error) {
 			if err = named(&in.ID, r.param("company")); err != nil {

@@ -35,6 +35,7 @@ func TestEveryOperationAnswersAsTheFileSays(t *testing.T) {
 	do(200, "sync", "PUT", acme+"/accounts/a-3", `{"company":"acme-two","kind":"service","name":"Narva"}`)
 	do(200, "sync", "PUT", acme+"/accounts/batch", `{"accounts":[{"id":"a-4","company":"acme-two","kind":"billing","name":"Invoices"},{"id":"a-5","company":"nowhere","kind":"service","name":"Nowhere"}]}`)
 	do(200, "paula", "GET", acme+"/companies", "")
+	do(200, "paula", "GET", acme+"/companies/acme-two", "")
 	do(200, "paula", "GET", acme+"/accounts?kind=service", "")
 	do(200, "paula", "GET", acme+"/accounts/a-1", "")
 	do(200, "sync", "DELETE", acme+"/accounts/a-4", "")

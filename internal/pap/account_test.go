@@ -229,6 +229,14 @@ func TestAccountsAreShownWithinTheActorsScope(t *testing.T) {
 		if err != nil || !slices.Equal(companies, tt.companies) {
 			t.Errorf("%s: got companies %v, %v, want %v", who, companies, err, tt.companies)
 		}
+		for _, id := range []string{"acme-east", "acme-south", "globex-one", "nowhere"} {
+			switch c, err := h.Company(t.Context(), tt.call, "acme", id); {
+			case slices.Contains(tt.companies, id) && (err != nil || c.ID != id || c.Name == ""):
+				t.Errorf("%s: got company %+v, %v, want %s", who, c, err, id)
+			case !slices.Contains(tt.companies, id) && !errors.Is(err, authz.ErrNotFound):
+				t.Errorf("%s: company %s: got %v, want not found", who, id, err)
+			}
+		}
 	}
 	if _, err := h.Account(t.Context(), h.as("adam"), "acme", "a-1002"); !errors.Is(err, authz.ErrNotFound) {
 		t.Errorf("an account outside the scope: got %v, want not found", err)

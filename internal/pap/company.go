@@ -37,6 +37,20 @@ func (p *PAP) Companies(ctx context.Context, call Call, organization string, pag
 	return list, next, err
 }
 
+// Company returns one that the actor may see an account in.
+func (p *PAP) Company(ctx context.Context, call Call, organization, id string) (Company, error) {
+	return look(ctx, p, call, func(w *work) (Company, error) {
+		sees, err := w.companiesSeen(organization)
+		if err != nil {
+			return Company{}, err
+		}
+		if !sees(id) {
+			return Company{}, notFound("company", id)
+		}
+		return w.company(organization, id)
+	})
+}
+
 // companiesSeen says of which companies the actor may know.
 func (w *work) companiesSeen(organization string) (func(id string) bool, error) {
 	powers, err := w.powersFor("company.view", organization)

@@ -65,6 +65,7 @@ func TestIdsOfAnotherOrganizationAreNotFound(t *testing.T) {
 		before, trail := belongings(h, "globex"), len(h.events("acme"))
 		ctx := t.Context()
 		for what, do := range map[string]func(pap.Call) error{
+			"read a company":        func(c pap.Call) error { _, err := h.Company(ctx, c, "acme", "globex-one"); return err },
 			"read an account":       func(c pap.Call) error { _, err := h.Account(ctx, c, "acme", "g-3001"); return err },
 			"read an account group": func(c pap.Call) error { _, err := h.AccountGroup(ctx, c, "acme", "offices"); return err },
 			"rename an account group": func(c pap.Call) error {
@@ -126,6 +127,7 @@ func TestForeignOrganizationsAreNotFound(t *testing.T) {
 			_, _, err := h.Companies(ctx, h.as("paula"), o, pap.PageByID{Size: 5})
 			return err
 		},
+		"a company": func(o string) error { _, err := h.Company(ctx, h.as("paula"), o, "globex-one"); return err },
 		"accounts": func(o string) error {
 			_, _, err := h.Accounts(ctx, h.as("paula"), pap.AccountQuery{Organization: o, Limit: 5})
 			return err
