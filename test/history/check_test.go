@@ -20,7 +20,7 @@ func TestSimulatedFleets(t *testing.T) {
 		trustRedis:       "R4",
 		extendAge:        "R2",
 		loseInvalidation: "R4",
-		tornBatch:        "R3 R2",
+		tornBatch:        "R3 R2 R1",
 		lostAck:          "R0",
 		fillRace:         "R4",
 		errorAllows:      "R5",
