@@ -26,6 +26,8 @@ var imports = map[string][]string{
 	"internal/prover":                    {"internal/policy"},
 	"internal/grant":                     {"internal/authz"},
 	"internal/decisionlog":               {"internal/authz"},
+	"internal/dependency":                {},
+	"internal/document":                  {"internal/authz"},
 	"internal/pdp":                       {"internal/authz", "internal/policy", "internal/decisionlog"},
 	"internal/directory":                 {"internal/authz", "internal/ijson"},
 	"internal/store":                     {"internal/authz", "internal/directory", "internal/pap"},

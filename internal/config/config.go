@@ -23,7 +23,7 @@ type Config struct {
 	Database       DSN       `env:"DATABASE" help:"The directory of users and grants: sqlite:PATH, or a postgres:// URL, which over a network needs sslmode=verify-full. Empty: sqlite:postern.db in the state directory."`
 	Secret         Secret    `env:"SECRET" help:"Secret of 32 bytes or more that consistency tokens, mailed links and webhooks are signed with; the same on every replica of one database. Empty: the file \"secret\" in the state directory, made on the first start."`
 	PublicURL      PublicURL `env:"PUBLIC_URL" help:"The https URL by which applications reach the decision listener; the AuthZEN metadata names it. Empty: no metadata is served."`
-	AllowPlaintext bool      `env:"ALLOW_PLAINTEXT" envDefault:"false" help:"Whether decisions may be served, and PostgreSQL asked, over a network without verified TLS. Set it only where the network itself is trusted and encrypted."`
+	AllowPlaintext bool      `env:"ALLOW_PLAINTEXT" envDefault:"false" help:"Whether decisions may be served, PostgreSQL asked, and a password sent to Redis over a network without verified TLS. Set it only where the network itself is trusted and encrypted."`
 
 	Decisions  Decisions  `envPrefix:"DECISIONS_"`
 	Management Management `envPrefix:"MANAGEMENT_"`
@@ -44,6 +44,8 @@ type Config struct {
 	MaxStaleness time.Duration `env:"MAX_STALENESS" envDefault:"5s" range:"1s..60s" help:"How old grants may be when the database does not answer; beyond it there is no decision but a 503."`
 	PollInterval time.Duration `env:"POLL_INTERVAL" envDefault:"250ms" range:"10ms..10s" help:"How often the change log of the directory is read: how late, at most, a change made elsewhere takes effect here."`
 	GrantsCache  Size          `env:"GRANTS_CACHE" envDefault:"256MiB" range:"1MiB..1TiB" help:"Memory for grants read from the directory; the least used make room."`
+
+	Redis Redis `envPrefix:"REDIS_"`
 
 	DecisionLog DecisionLog `envPrefix:""`
 

@@ -22,6 +22,7 @@ func (c *Config) validate(f *faults) {
 	c.validateDecisions(f)
 	c.validateManagement(f)
 	c.validateOps(f)
+	c.validateRedis(f)
 	c.validatePolicies(f)
 }
 
