@@ -46,7 +46,12 @@ func NewEngine(cfg *config.Config, log *slog.Logger, reg prometheus.Registerer) 
 // OpenStore opens the configured directory, ready to read and write. A database
 // that does not answer is an error of kind authz.ErrUnavailable.
 func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*store.Store, error) {
-	st, err := openStore(ctx, cfg, log)
+	return openPrepared(ctx, cfg, log, nil)
+}
+
+// openPrepared is OpenStore with what counts failures.
+func openPrepared(ctx context.Context, cfg *config.Config, log *slog.Logger, metrics *store.Metrics) (*store.Store, error) {
+	st, err := openStore(ctx, cfg, log, metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -58,18 +63,21 @@ func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*stor
 
 // Migrate brings the schema of the configured directory to that of this binary.
 func Migrate(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
-	st, err := openStore(ctx, cfg, log)
+	st, err := openStore(ctx, cfg, log, nil)
 	if err != nil {
 		return err
 	}
 	return errors.Join(st.Migrate(ctx), st.Close())
 }
 
-func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*store.Store, error) {
+func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger, metrics *store.Metrics) (*store.Store, error) {
 	if err := cfg.MakeState(); err != nil {
 		return nil, err
 	}
-	return store.Open(ctx, store.Options{DSN: string(cfg.Database), Log: log})
+	return store.Open(ctx, store.Options{
+		DSN: string(cfg.Database), Log: log, Metrics: metrics, ReadConns: cfg.Postgres.Connections,
+		StatementTimeout: cfg.Postgres.StatementTimeout, Pooler: cfg.Postgres.Pooler,
+	})
 }
 
 // Import brings records into the configured directory.

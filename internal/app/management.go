@@ -32,7 +32,7 @@ func (s *server) management(ctx context.Context) (*httpserver.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.firstKey(ctx, admin); err != nil {
+	if err := s.insist(ctx, func() error { return s.firstKey(ctx, admin) }); err != nil {
 		return nil, err
 	}
 	s.background("held addresses", giveHeld(heldEvery, s.Log, admin.GiveHeldAddresses))

@@ -177,9 +177,6 @@ func (s *server) openDirectory(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if s.directory, err = s.store.DirectoryID(ctx); err != nil {
-		return err
-	}
 	if s.secret, err = s.cfg.Key(); err != nil {
 		return err
 	}
@@ -195,6 +192,7 @@ func (s *server) openDirectory(ctx context.Context) error {
 			s.Log.Error("the change log is not followed any more", "err", err)
 		}
 	})
+	s.background("changes that are heard of", func(ctx context.Context) { s.store.Listen(ctx, s.pip.Wake) })
 	return await(ctx, s.pip)
 }
 
@@ -204,11 +202,26 @@ const (
 	lastRetry  = 5 * time.Second
 )
 
-func (s *server) openStore(ctx context.Context) (err error) {
+func (s *server) openStore(ctx context.Context) error {
+	metrics := store.NewMetrics(s.registry)
+	return s.insist(ctx, func() (err error) {
+		if s.store, err = openPrepared(ctx, s.cfg, s.Log, metrics); err != nil {
+			return err
+		}
+		if s.directory, err = s.store.DirectoryID(ctx); err != nil {
+			return errors.Join(err, s.store.Close())
+		}
+		s.onClose("database", func(context.Context) error { return s.store.Close() })
+		return nil
+	})
+}
+
+// insist does what needs the database, again and again until it answers (F09).
+func (s *server) insist(ctx context.Context, do func() error) error {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-		s.store, err = OpenStore(ctx, s.cfg, s.Log)
+		err := do()
+		s.state.database(err)
 		if err == nil {
-			s.onClose("database", func(context.Context) error { return s.store.Close() })
 			return nil
 		}
 		if !errors.Is(err, authz.ErrUnavailable) || ctx.Err() != nil {

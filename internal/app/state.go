@@ -9,7 +9,10 @@ import (
 )
 
 // A state is what probes ask about. It is empty until the server has started.
-type state struct{ parts atomic.Pointer[parts] }
+type state struct {
+	parts  atomic.Pointer[parts]
+	absent atomic.Bool // the database was asked, and did not answer
+}
 
 type parts struct {
 	engine *policy.Engine
@@ -18,11 +21,17 @@ type parts struct {
 
 func (s *state) start(engine *policy.Engine, pip *grant.PIP) { s.parts.Store(&parts{engine, pip}) }
 
+// database says what became of the last attempt to open the database.
+func (s *state) database(err error) { s.absent.Store(err != nil) }
+
 func (s *state) started() error {
-	if s.parts.Load() == nil {
-		return errors.New("the policy is being loaded, or the database does not answer yet; the log says which")
+	switch {
+	case s.parts.Load() != nil:
+		return nil
+	case s.absent.Load():
+		return errors.New("the database does not answer yet and is asked again; the log says why")
 	}
-	return nil
+	return errors.New("the policy is being loaded, or the database is being opened")
 }
 
 func (s *state) policy() error {
@@ -35,7 +44,7 @@ func (s *state) policy() error {
 func (s *state) directory() error {
 	p := s.parts.Load()
 	if p == nil {
-		return errors.New("the directory is not open yet")
+		return errors.New("the directory is not open yet: see started")
 	}
 	return p.pip.Fresh()
 }

@@ -22,6 +22,7 @@ type Config struct {
 	State          string    `env:"STATE" help:"Directory of what Postern keeps on this machine: its database and its key. Empty: $STATE_DIRECTORY, which systemd sets, else $XDG_STATE_HOME/postern, else ~/.local/state/postern."`
 	Database       DSN       `env:"DATABASE" help:"The directory of users and grants: sqlite:PATH, or a postgres:// URL, which over a network needs sslmode=verify-full. Empty: sqlite:postern.db in the state directory."`
 	Secret         Secret    `env:"SECRET" help:"Secret of 32 bytes or more that consistency tokens, mailed links and webhooks are signed with; the same on every replica of one database. Empty: the file \"secret\" in the state directory, made on the first start."`
+	Postgres       Postgres  `envPrefix:"DATABASE_"`
 	PublicURL      PublicURL `env:"PUBLIC_URL" help:"The https URL by which applications reach the decision listener; the AuthZEN metadata names it. Empty: no metadata is served."`
 	AllowPlaintext bool      `env:"ALLOW_PLAINTEXT" envDefault:"false" help:"Whether decisions may be served, PostgreSQL asked, and a password sent to Redis over a network without verified TLS. Set it only where the network itself is trusted and encrypted."`
 
@@ -54,6 +55,13 @@ type Config struct {
 	DrainDelay time.Duration `env:"DRAIN_DELAY" envDefault:"5s" range:"0s..5m" help:"How long requests are still served after SIGTERM while /readyz already says no, so that load balancers look elsewhere; 0s for a sidecar."`
 
 	sources map[string]string // where a variable that was set comes from, by name
+}
+
+// Postgres is how a PostgreSQL database is used. Connections count for SQLite, too.
+type Postgres struct {
+	Connections      int           `env:"CONNECTIONS" envDefault:"8" range:"1..1000" help:"Most connections that read the database at a time. PostgreSQL needs room for four more from each process: two that write, one that follows the change log, and one that listens for changes."`
+	StatementTimeout time.Duration `env:"STATEMENT_TIMEOUT" envDefault:"30s" range:"1s..1h" help:"Longest that one statement may take in PostgreSQL; imports and exports have no such limit."`
+	Pooler           bool          `env:"POOLER" envDefault:"false" help:"Whether POSTERN_DATABASE leads to a pooler that lends connections for a transaction, such as PgBouncer. Then no connection keeps a statement or a setting, changes are looked for at POSTERN_POLL_INTERVAL alone, and postern migrate has to be run against PostgreSQL itself."`
 }
 
 // Decisions is the listener that applications ask.

@@ -18,6 +18,8 @@ func (c *Config) validate(f *faults) {
 	f.when(c.Secret != "" && len(c.Secret) < minSecret, "has fewer than 32 bytes; `openssl rand -base64 32` makes a good one", "SECRET")
 	f.when(c.PollInterval > c.MaxStaleness/2, "is more than half of POSTERN_MAX_STALENESS; one slow poll would stop all decisions", "POLL_INTERVAL", "MAX_STALENESS")
 	f.when(c.Database.exposed() && !c.AllowPlaintext, "reaches PostgreSQL over a network without sslmode=verify-full; POSTERN_ALLOW_PLAINTEXT=true accepts that", "DATABASE", "ALLOW_PLAINTEXT")
+	_, file := c.Database.SQLite()
+	f.when(c.Postgres.Pooler && file, "is true, but POSTERN_DATABASE is a file of SQLite, to which no pooler leads", "DATABASE_POOLER", "DATABASE")
 	f.when(c.DecisionLog.MaxSize < 4*c.Decisions.MaxBody, "is less than four times POSTERN_DECISIONS_MAX_BODY; a logged decision may be longer than a file", "DECISION_LOG_MAX_SIZE", "DECISIONS_MAX_BODY")
 	c.validateDecisions(f)
 	c.validateManagement(f)

@@ -22,6 +22,11 @@ func explain(err error) error {
 		return err
 	case errors.As(err, &refusal):
 		return problemOf(refusal)
+	case errors.Is(err, pap.ErrOutcomeUnknown):
+		return &httpserver.Problem{
+			Status: fiber.StatusServiceUnavailable, Reason: "outcome-unknown", Title: titleOf("outcome-unknown"),
+			Detail: "The database was lost before it said whether the change was kept. Read what it was about, or send it again with the same Idempotency-Key.", Err: err,
+		}
 	case errors.Is(err, authz.ErrInvalid):
 		_, detail := httpserver.Explain(err)
 		return &httpserver.Problem{Status: fiber.StatusUnprocessableEntity, Reason: "validation", Title: titleOf("validation"), Detail: detail, Err: err}

@@ -32,11 +32,12 @@ var problems = map[string][3]string{
 	"shared-user":         {"The user belongs to other organizations too", "Username, address, names and kind are one user's, whatever organizations it is in.", "Ask the user or the operator."},
 
 	// What there is.
-	"not-found":    {"There is no such thing", "Nothing with this id is here, or nothing that the actor may know of.", "Check the id and the organization in the path."},
-	"conflict":     {"The state does not allow this", "Something else has to be so first. The detail says what.", "Read the resource and see."},
-	"rate-limited": {"Too many requests", "One caller asked too often.", "Wait as long as Retry-After says."},
-	"unavailable":  {"The answer cannot be known now", "The directory or the policy does not answer.", "Ask again after Retry-After. With an Idempotency-Key nothing is done twice."},
-	"internal":     {"Something went wrong here", "The failure is in Postern and not in the request.", "Give the operator the request_id."},
+	"not-found":       {"There is no such thing", "Nothing with this id is here, or nothing that the actor may know of.", "Check the id and the organization in the path."},
+	"conflict":        {"The state does not allow this", "Something else has to be so first. The detail says what.", "Read the resource and see."},
+	"rate-limited":    {"Too many requests", "One caller asked too often.", "Wait as long as Retry-After says."},
+	"unavailable":     {"The answer cannot be known now", "The directory or the policy does not answer.", "Ask again after Retry-After. With an Idempotency-Key nothing is done twice."},
+	"outcome-unknown": {"The change may have been kept, or not", "The database was lost between the commit and its answer.", "Send it again with the same Idempotency-Key: it is done once. Without a key, read first what it was about."},
+	"internal":        {"Something went wrong here", "The failure is in Postern and not in the request.", "Give the operator the request_id."},
 
 	// What a thing's own state does not allow.
 	"id-taken":               {"The id belongs to something else", "Ids of organizations, companies, accounts and account groups are the portal's own and unique in the whole directory.", "Choose another id, or change what has it."},

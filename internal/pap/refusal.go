@@ -39,6 +39,10 @@ var (
 	ErrTooMany = fmt.Errorf("too many requests: %w", authz.ErrConflict)
 )
 
+// ErrOutcomeUnknown says that nobody can tell whether a change was kept: the
+// database was lost between the commit and its answer (F12).
+var ErrOutcomeUnknown = fmt.Errorf("whether the change was kept is not known: %w", authz.ErrUnavailable)
+
 func refuse(kind error, reason, format string, args ...any) *Refusal {
 	return &Refusal{Kind: kind, Reason: reason, Detail: fmt.Sprintf(format, args...)}
 }

@@ -121,6 +121,11 @@ const headStamp = `COALESCE((SELECT key FROM changes WHERE revision = d.revision
 // when this directory never was at that point: it has lost what came before it.
 // A point whose stamp is 0 is not checked.
 func (s *Store) Changes(ctx context.Context, after authz.Point, _ time.Duration) (authz.Changes, error) {
+	changes, err := s.changes(ctx, after)
+	return changes, s.metrics.seen("changes", err)
+}
+
+func (s *Store) changes(ctx context.Context, after authz.Point) (authz.Changes, error) {
 	// One statement reads one state, so head and entries belong together.
 	const query = `
 		SELECT d.revision, ` + headStamp + `, d.change_floor, COALESCE(c.revision, 0), COALESCE(c.kind, ''), COALESCE(c.key, '')

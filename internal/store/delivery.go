@@ -103,13 +103,13 @@ func (s *Store) OutboxDepth(ctx context.Context) (map[string]pap.Backlog, error)
 
 // deliver runs fn in a transaction that writes and makes no revision.
 func (s *Store) deliver(ctx context.Context, fn func(queryer) error) error {
-	db, err := s.writer.BeginTx(ctx, nil)
+	db, err := s.transaction(ctx, s.writer, nil)
 	if err != nil {
-		return fmt.Errorf("begin to write: %w", s.dialect.classify(err))
+		return fmt.Errorf("begin to write: %w", s.metrics.seen("write", err))
 	}
 	defer db.Rollback() //nolint:errcheck // after Commit it does nothing, and before it nothing is kept either way
 	if err := fn(queryer{ctx: ctx, tx: db, dialect: s.dialect}); err != nil {
-		return err
+		return s.metrics.seen("write", err)
 	}
-	return s.dialect.classify(db.Commit())
+	return s.metrics.seen("write", s.dialect.classify(db.Commit()))
 }

@@ -26,13 +26,19 @@ type dialect struct {
 	// unhurried, if any, frees a transaction of the limit for one statement:
 	// reading everything and checking an import take their time.
 	unhurried string
-	migrates  bool // serve makes the schema itself
+	// settings, if any, begin each transaction: a pooler keeps none for longer.
+	settings string
+	// notify, if any, tells of a revision ($1) whoever listens, once it is committed.
+	notify string
+	migrates bool // serve makes the schema itself
 	// connect makes the first connection of a pool.
 	connect func(context.Context, *sql.DB) error
 	// constraint names what refused a statement, "" if it was no constraint.
 	constraint func(error) string
 	// unavailable says that the statement may succeed later or elsewhere.
 	unavailable func(error) bool
+	// unknown says that a commit which failed so may have been kept after all.
+	unknown func(error) bool
 }
 
 func (d dialect) sql(query string) string { return d.rewrite.Replace(query) }

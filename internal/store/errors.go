@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/pap"
 )
 
 // Errors of a schema that is not the one this binary works with.
@@ -33,6 +34,15 @@ func (d dialect) classify(err error) error {
 		return fmt.Errorf("%s: %w", sentence(name), authz.ErrConflict)
 	}
 	return err
+}
+
+// uncommitted classifies what a commit failed with: pap.ErrOutcomeUnknown if
+// nobody said whether the transaction was kept (F12).
+func (d dialect) uncommitted(err error) error {
+	if d.unknown(err) {
+		return fmt.Errorf("%w: %w", err, pap.ErrOutcomeUnknown)
+	}
+	return d.classify(err)
 }
 
 // sentence says what a constraint means. CHECKs have one name on both engines;

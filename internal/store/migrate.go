@@ -10,6 +10,8 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"github.com/postern-authz/postern/internal/authz"
 )
 
 //go:embed migrations
@@ -31,6 +33,10 @@ func (s *Store) Prepare(ctx context.Context) error {
 // own. Several processes may do so at once: one of them works, the others find
 // it done. A schema from a newer Postern is left alone and is ErrSchemaAhead.
 func (s *Store) Migrate(ctx context.Context) error {
+	if s.dialect.settings != "" {
+		return fmt.Errorf("a pooler lends connections for a transaction only, and a migration holds a lock for longer; "+
+			"run `postern migrate` with a POSTERN_DATABASE that names PostgreSQL itself, and POSTERN_DATABASE_POOLER=false: %w", authz.ErrInvalid)
+	}
 	provider, err := s.provider()
 	if err != nil {
 		return err

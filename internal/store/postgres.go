@@ -3,17 +3,14 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
-	"errors"
 	"fmt"
-	"io"
-	"net"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
@@ -32,6 +29,8 @@ func postgresDialect() dialect {
 		connect:     func(ctx context.Context, db *sql.DB) error { return db.PingContext(ctx) },
 		constraint:  postgresConstraint,
 		unavailable: postgresUnavailable,
+		unknown:     postgresUnknown,
+		notify:      "SELECT pg_notify('" + channel + "', $1)",
 	}
 }
 
@@ -40,12 +39,12 @@ func openPostgres(options Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{
-		dialect: postgresDialect(),
-		writer:  postgresPool(config, 2),
-		reader:  postgresPool(config, options.ReadConns),
-		follow:  postgresPool(config, 1),
-	}, nil
+	s := &Store{dialect: postgresDialect(), listener: config}
+	if options.Pooler {
+		s.dialect.settings, s.listener = pooled(config), nil
+	}
+	s.writer, s.reader, s.follow = postgresPool(config, 2), postgresPool(config, options.ReadConns), postgresPool(config, 1)
+	return s, nil
 }
 
 // postgresConfig reads the DSN. What pgx says about a DSN it cannot read may
@@ -59,7 +58,12 @@ func postgresConfig(options Options) (*pgx.ConnConfig, error) {
 	if config.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
 		return nil, fmt.Errorf("the database's DSN asks for the simple protocol, which writes values into SQL; leave default_query_exec_mode out: %w", authz.ErrInvalid)
 	}
+	endure(config)
 	set := config.RuntimeParams
+	delete(set, "application_name")
+	if options.Pooler && len(set) > 0 {
+		return nil, fmt.Errorf("the database's DSN sets parameters that a pooler would hand to others; set them in the pooler, or by ALTER ROLE: %w", authz.ErrInvalid)
+	}
 	set["application_name"] = "postern"
 	set["statement_timeout"] = strconv.FormatInt(options.StatementTimeout.Milliseconds(), 10)
 	set["lock_timeout"] = "10000"
@@ -76,39 +80,26 @@ func postgresConfig(options Options) (*pgx.ConnConfig, error) {
 	return config, nil
 }
 
+// pooled makes a configuration one that a pooler in transaction mode can serve,
+// and returns the statement that sets for a transaction what is otherwise set
+// for a connection. Each statement is described once and never kept by name.
+func pooled(config *pgx.ConnConfig) string {
+	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	var settings strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(config.RuntimeParams)) {
+		if name == "application_name" {
+			continue // poolers know it
+		}
+		fmt.Fprintf(&settings, "SET LOCAL %s = '%s';", name, config.RuntimeParams[name])
+		delete(config.RuntimeParams, name)
+	}
+	return settings.String()
+}
+
 func postgresPool(config *pgx.ConnConfig, conns int) *sql.DB {
 	db := stdlib.OpenDB(*config)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	db.SetConnMaxLifetime(time.Hour)
 	return db
-}
-
-func postgresConstraint(err error) string {
-	var failure *pgconn.PgError
-	if !errors.As(err, &failure) || !strings.HasPrefix(failure.Code, "23") {
-		return ""
-	}
-	if failure.ConstraintName == "" {
-		return failure.ColumnName
-	}
-	return failure.ConstraintName
-}
-
-// postgresUnavailable goes by the classes of SQLSTATE (PostgreSQL, appendix A):
-// connection, transaction rollback, resources, a lock not had, the operator's
-// intervention; and 25006, a server that only reads.
-func postgresUnavailable(err error) bool {
-	var failure *pgconn.PgError
-	if errors.As(err, &failure) {
-		switch failure.Code[:2] {
-		case "08", "40", "53", "55", "57":
-			return true
-		}
-		return failure.Code == "25006" || failure.Code == "25P03"
-	}
-	var connecting *pgconn.ConnectError
-	var network net.Error
-	return errors.As(err, &connecting) || errors.As(err, &network) || pgconn.SafeToRetry(err) ||
-		errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, sql.ErrConnDone)
 }

@@ -2,16 +2,33 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 )
 
 // snapshot runs fn in a transaction that sees one state of the directory.
 func (s *Store) snapshot(ctx context.Context, fn func(queryer) error) error {
 	options := s.dialect.snapshot
-	db, err := s.reader.BeginTx(ctx, &options)
+	db, err := s.transaction(ctx, s.reader, &options)
 	if err != nil {
-		return fmt.Errorf("begin to read: %w", s.dialect.classify(err))
+		return s.metrics.seen("read", fmt.Errorf("begin to read: %w", err))
 	}
 	defer db.Rollback() //nolint:errcheck // it only read
-	return fn(queryer{ctx: ctx, tx: db, dialect: s.dialect})
+	return s.metrics.seen("read", fn(queryer{ctx: ctx, tx: db, dialect: s.dialect}))
+}
+
+// transaction begins one with the settings that statements rely on.
+func (s *Store) transaction(ctx context.Context, pool *sql.DB, options *sql.TxOptions) (*sql.Tx, error) {
+	db, err := pool.BeginTx(ctx, options)
+	if err != nil {
+		return nil, s.dialect.classify(err)
+	}
+	if s.dialect.settings == "" {
+		return db, nil
+	}
+	if _, err := db.ExecContext(ctx, s.dialect.settings); err != nil {
+		return nil, errors.Join(s.dialect.classify(err), db.Rollback())
+	}
+	return db, nil
 }

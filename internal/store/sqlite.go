@@ -33,6 +33,7 @@ func sqliteDialect() dialect {
 		connect:     connectSQLite,
 		constraint:  sqliteConstraint,
 		unavailable: sqliteUnavailable,
+		unknown:     sqliteUnknown,
 	}
 }
 
@@ -148,4 +149,10 @@ func sqliteUnavailable(err error) bool {
 func isSQLite(err error, codes ...int) bool {
 	var failure *sqlite.Error
 	return errors.As(err, &failure) && slices.Contains(codes, failure.Code()&0xff)
+}
+
+// sqliteUnknown: the log may have been written and not have been made sure of.
+func sqliteUnknown(err error) bool {
+	var failure *sqlite.Error
+	return errors.As(err, &failure) && failure.Code()&0xff == sqlite3.SQLITE_IOERR
 }

@@ -11,6 +11,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/directory"
 )
@@ -28,6 +31,12 @@ type Options struct {
 	ReadConns int
 	// StatementTimeout ends a PostgreSQL statement that takes longer. 0: 30 s.
 	StatementTimeout time.Duration
+	// Pooler says that the DSN leads to a pooler that lends connections for one
+	// transaction, such as PgBouncer: nothing is kept on a connection for longer.
+	// Migrate is then refused, and Listen hears nothing.
+	Pooler bool
+	// Metrics count what the database refuses. Nil: nothing is counted.
+	Metrics *Metrics
 	// ChangeLog is how many entries the change log keeps at least. A follower
 	// further behind is told to forget everything. 0: 100,000.
 	ChangeLog int
@@ -40,10 +49,14 @@ type Store struct {
 	log     *slog.Logger
 	now     func() time.Time
 	keep    int // entries of the change log
+	metrics *Metrics
 
 	writer *sql.DB // one connection on SQLite, so writers queue here and not on its lock
 	reader *sql.DB
 	follow *sql.DB // one connection of its own, so that readers cannot keep a follower out
+
+	listener *pgx.ConnConfig // of the connection that listens; nil: there is nothing to hear
+	pooled   []prometheus.Collector
 }
 
 var _ directory.Store = (*Store)(nil)
@@ -58,11 +71,21 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.log, s.now, s.keep = options.Log, options.Now, options.ChangeLog
-	if err := s.dialect.connect(ctx, s.writer); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the %s database: %w", s.dialect.name, s.dialect.classify(err)), s.Close())
+	s.log, s.now, s.keep, s.metrics = options.Log, options.Now, options.ChangeLog, options.Metrics
+	if err := s.reach(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the %s database: %w", s.dialect.name, err), s.Close())
 	}
+	s.metrics.watch(s)
 	return s, nil
+}
+
+// reach connects to the database for the first time.
+func (s *Store) reach(ctx context.Context) error {
+	err := s.dialect.connect(ctx, s.writer)
+	if wrong := misdirected(err); wrong != nil {
+		return wrong
+	}
+	return s.metrics.seen("open", s.dialect.classify(err))
 }
 
 func withDefaults(o Options) Options {
@@ -86,6 +109,7 @@ func withDefaults(o Options) Options {
 
 // Close closes all connections. Transactions that run are rolled back.
 func (s *Store) Close() error {
+	s.metrics.unwatch(s)
 	return errors.Join(s.writer.Close(), s.reader.Close(), s.follow.Close())
 }
 
@@ -100,7 +124,7 @@ func (s *Store) Revision(ctx context.Context) (authz.Revision, error) {
 	var revision int64
 	err := s.reader.QueryRowContext(ctx, "SELECT revision FROM directory").Scan(&revision)
 	if err != nil {
-		return 0, fmt.Errorf("read the revision: %w", s.dialect.classify(err))
+		return 0, fmt.Errorf("read the revision: %w", s.metrics.seen("read", s.dialect.classify(err)))
 	}
 	return authz.Revision(revision), nil
 }

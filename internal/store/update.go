@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strconv"
 
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/directory"
@@ -14,8 +15,8 @@ import (
 // the other: the revision is counted up first, and its row stays locked until
 // the commit. An Update inside another's fn would wait for itself.
 //
-// When the commit fails with authz.ErrUnavailable its outcome is unknown; as
-// putting a record again changes nothing, the whole Update may be repeated.
+// When the commit fails with pap.ErrOutcomeUnknown it may have been kept after
+// all; as putting a record again changes nothing, the whole Update may be repeated.
 func (s *Store) Update(ctx context.Context, fn func(directory.Tx) error) (authz.Revision, error) {
 	return s.write(ctx, func(t *tx) error {
 		if err := t.unhurried(); err != nil {
@@ -27,9 +28,14 @@ func (s *Store) Update(ctx context.Context, fn func(directory.Tx) error) (authz.
 
 // write runs fn in a transaction that stands in line with all others that write.
 func (s *Store) write(ctx context.Context, fn func(*tx) error) (authz.Revision, error) {
-	db, err := s.writer.BeginTx(ctx, nil)
+	revision, err := s.writeOnce(ctx, fn)
+	return revision, s.metrics.seen("write", err)
+}
+
+func (s *Store) writeOnce(ctx context.Context, fn func(*tx) error) (authz.Revision, error) {
+	db, err := s.transaction(ctx, s.writer, nil)
 	if err != nil {
-		return 0, fmt.Errorf("begin to write: %w", s.dialect.classify(err))
+		return 0, fmt.Errorf("begin to write: %w", err)
 	}
 	defer db.Rollback() //nolint:errcheck // after Commit it does nothing, and before it nothing is kept either way
 	t, err := s.begin(ctx, db)
@@ -45,10 +51,24 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) (authz.Revision, 
 	if !t.changed {
 		return t.revision - 1, nil
 	}
+	if err := t.tell(); err != nil {
+		return 0, err
+	}
 	if err := db.Commit(); err != nil {
-		return 0, fmt.Errorf("commit revision %d: %w", t.revision, s.dialect.classify(err))
+		return 0, fmt.Errorf("commit revision %d: %w", t.revision, s.dialect.uncommitted(err))
 	}
 	return t.revision, nil
+}
+
+// tell has those who listen hear of the revision once it is committed.
+func (t *tx) tell() error {
+	if t.dialect.notify == "" {
+		return nil
+	}
+	if _, err := t.tx.ExecContext(t.ctx, t.dialect.notify, strconv.FormatUint(uint64(t.revision), 10)); err != nil {
+		return fmt.Errorf("tell of revision %d: %w", t.revision, t.dialect.classify(err))
+	}
+	return nil
 }
 
 func (s *Store) begin(ctx context.Context, db *sql.Tx) (*tx, error) {
