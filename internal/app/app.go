@@ -51,7 +51,7 @@ func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*stor
 
 // openPrepared is OpenStore with what counts failures.
 func openPrepared(ctx context.Context, cfg *config.Config, log *slog.Logger, metrics *store.Metrics) (*store.Store, error) {
-	st, err := openStore(ctx, cfg, log, metrics)
+	st, err := openStore(ctx, cfg, store.Options{Log: log, Metrics: metrics})
 	if err != nil {
 		return nil, err
 	}
@@ -63,21 +63,20 @@ func openPrepared(ctx context.Context, cfg *config.Config, log *slog.Logger, met
 
 // Migrate brings the schema of the configured directory to that of this binary.
 func Migrate(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
-	st, err := openStore(ctx, cfg, log, nil)
+	st, err := openStore(ctx, cfg, store.Options{Log: log})
 	if err != nil {
 		return err
 	}
 	return errors.Join(st.Migrate(ctx), st.Close())
 }
 
-func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger, metrics *store.Metrics) (*store.Store, error) {
+func openStore(ctx context.Context, cfg *config.Config, o store.Options) (*store.Store, error) {
 	if err := cfg.MakeState(); err != nil {
 		return nil, err
 	}
-	return store.Open(ctx, store.Options{
-		DSN: string(cfg.Database), Log: log, Metrics: metrics, ReadConns: cfg.Postgres.Connections,
-		StatementTimeout: cfg.Postgres.StatementTimeout, Pooler: cfg.Postgres.Pooler,
-	})
+	o.DSN, o.ReadConns = string(cfg.Database), cfg.Postgres.Connections
+	o.StatementTimeout, o.Pooler = cfg.Postgres.StatementTimeout, cfg.Postgres.Pooler
+	return store.Open(ctx, o)
 }
 
 // Import brings records into the configured directory.

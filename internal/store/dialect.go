@@ -23,6 +23,7 @@ type dialect struct {
 	rewrite    *strings.Replacer
 	snapshot   sql.TxOptions // of a transaction that reads one state
 	hasTable   string        // query: is there a table named $1
+	columns    string        // query: name and type of the columns of a table named $1
 	// unhurried, if any, frees a transaction of the limit for one statement:
 	// reading everything and checking an import take their time.
 	unhurried string

@@ -29,6 +29,7 @@ func sqliteDialect() dialect {
 		rewrite:     strings.NewReplacer("$", "?", "{rows}", "json_each(?1)", "{json}", "", "{skip locked}", ""),
 		snapshot:    sql.TxOptions{ReadOnly: true},
 		hasTable:    "SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = $1",
+		columns:     "SELECT name, type FROM pragma_table_info($1)",
 		migrates:    true,
 		connect:     connectSQLite,
 		constraint:  sqliteConstraint,
@@ -44,7 +45,7 @@ func openSQLite(path string, options Options) (*Store, error) {
 	if path == "" {
 		return nil, fmt.Errorf("sqlite: names no file: %w", authz.ErrInvalid)
 	}
-	if err := makePrivate(path); err != nil {
+	if err := makePrivate(path, options.Existing); err != nil {
 		return nil, fmt.Errorf("open the database file: %w", err)
 	}
 	abs, err := filepath.Abs(path)
@@ -67,8 +68,12 @@ func openSQLite(path string, options Options) (*Store, error) {
 // makePrivate makes the file before SQLite does, readable by nobody else: it
 // holds who may do what, and addresses. SQLite gives its companions the same
 // mode. A file that is there keeps the mode its owner gave it.
-func makePrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+func makePrivate(path string, existing bool) error {
+	flags := os.O_CREATE | os.O_RDWR
+	if existing {
+		flags = os.O_RDWR
+	}
+	f, err := os.OpenFile(path, flags, 0o600)
 	if err != nil {
 		return err
 	}

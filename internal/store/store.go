@@ -23,6 +23,8 @@ type Options struct {
 	// DSN is "sqlite:PATH", or "postgres://USER:PASSWORD@HOST:PORT/DATABASE"
 	// with the parameters of libpq. An SQLite file is made if it is missing.
 	DSN string
+	// Existing refuses an SQLite file that is missing, in place of making it.
+	Existing bool
 	// Log gets a line for each migration. Nil: nothing is logged.
 	Log *slog.Logger
 	// Now is the clock that times records. Nil: time.Now.
