@@ -194,10 +194,13 @@ func TestARestoredDirectoryMakesFollowersForget(t *testing.T) {
 			if err != nil || id != summary.Directory {
 				t.Errorf("directory: got %s, %v, want %s", id, err, summary.Directory)
 			}
-			for _, after := range []authz.Revision{0, summary.Revision, summary.Revision + 5} {
-				changes, err := again.Changes(t.Context(), after)
-				if err != nil || !changes.Reset || changes.Head != summary.Revision+1 {
-					t.Errorf("after %d: got %+v, %v, want a reset at %d", after, changes, err, summary.Revision+1)
+			for after, lost := range map[authz.Point]bool{
+				{}: false, pointOf(t, s): false, {Revision: summary.Revision, Stamp: 1}: true,
+				{Revision: summary.Revision + 1, Stamp: 1}: true, {Revision: summary.Revision + 5, Stamp: 1}: true,
+			} {
+				changes, err := again.Changes(t.Context(), after, 0)
+				if err != nil || !changes.Reset || changes.Lost != lost || changes.Head.Revision != summary.Revision+1 || changes.Head.Stamp == 0 {
+					t.Errorf("after %d: got %+v, %v, want a reset at %d, lost %v", after, changes, err, summary.Revision+1, lost)
 				}
 			}
 			if err := again.CheckSchema(t.Context()); err != nil {
@@ -205,6 +208,15 @@ func TestARestoredDirectoryMakesFollowersForget(t *testing.T) {
 			}
 		})
 	}
+}
+
+func pointOf(t *testing.T, s *store.Store) authz.Point {
+	t.Helper()
+	changes, err := s.Changes(t.Context(), authz.Point{}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changes.Head
 }
 
 func TestWhatARestoreRefuses(t *testing.T) {
