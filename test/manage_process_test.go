@@ -56,7 +56,7 @@ func TestAdministrationWithClientCertificates(t *testing.T) {
 // F25, where it hurts most: a change that was answered is there, and none fails
 // because the server ends.
 func TestF25NoChangeFailsWhenAServerEnds(t *testing.T) {
-	i := install(t, "POSTERN_DRAIN_DELAY=2s")
+	i := install(t, "POSTERN_DRAIN_DELAY=500ms")
 	o := administered(t, i)
 	var clients sync.WaitGroup
 	var changes atomic.Int64
