@@ -31,7 +31,7 @@ var imports = map[string][]string{
 	"internal/pdp":                       {"internal/authz", "internal/policy", "internal/decisionlog"},
 	"internal/directory":                 {"internal/authz", "internal/ijson"},
 	"internal/backup":                    {"internal/authz"},
-	"internal/store":                     {"internal/authz", "internal/backup", "internal/directory", "internal/pap"},
+	"internal/store":                     {"internal/authz", "internal/backup", "internal/dependency", "internal/directory", "internal/pap"},
 	"internal/store/storetest":           {"internal/authz", "internal/directory", "internal/pap", "internal/store", "test/fleet"},
 	"internal/secret":                    {},
 	"internal/keyring":                   {"internal/authz", "internal/secret"},

@@ -6,6 +6,7 @@ package authz
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 )
 
@@ -90,6 +91,10 @@ var (
 	// passed, a dependency is away, facts are too old. It is never a denial.
 	ErrUnavailable = errors.New("unavailable")
 )
+
+// ErrAhead says that a consistency token is of a state which the directory does
+// not have: it has lost that state, as a failover may (F13). It is a conflict.
+var ErrAhead = fmt.Errorf("the token is ahead: %w", ErrConflict)
 
 // AppendJSON appends the decision as its caller gets it: "decision" first, then
 // "context" if there is one (AuthZEN 1.0 §5.5).

@@ -6,6 +6,7 @@ package decisionapi
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -170,7 +171,7 @@ func (a *api) ask(c *fiber.Ctx, q pdp.Query) (pdp.Result, error) {
 	c.Set(headerDecisionID, result.ID)
 	c.Set(headerPolicy, result.Policy)
 	if err != nil {
-		return pdp.Result{}, err
+		return pdp.Result{}, explain(err)
 	}
 	got, want := len(result.Outcomes), len(q.Items)
 	if got == 0 || got > want || got < want && q.Semantic == pdp.ExecuteAll {
@@ -179,6 +180,17 @@ func (a *api) ask(c *fiber.Ctx, q pdp.Query) (pdp.Result, error) {
 	c.Set(headerData, strconv.FormatUint(uint64(result.Data), 10))
 	c.Set(headerToken, a.tokens.Issue(result.Data))
 	return result, nil
+}
+
+// explain gives a token of a lost state a reason that callers can tell.
+func explain(err error) error {
+	if !errors.Is(err, authz.ErrAhead) {
+		return err
+	}
+	return &httpserver.Problem{
+		Status: fiber.StatusConflict, Reason: "token-ahead", Title: "The directory has not come so far",
+		Detail: "The consistency token is of a state that the directory has lost. Do again what the token is of, or leave the token out.", Err: err,
+	}
 }
 
 // perItem is what each item of a batch beyond the first adds to the deadline: a

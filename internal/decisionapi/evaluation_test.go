@@ -2,6 +2,7 @@ package decisionapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -251,6 +252,12 @@ func TestConsistencyTokens(t *testing.T) {
 	l.ask(t, pathEvaluation, permitted, headerToken, "nonsense").wants(t, 400, "consistency token")
 	if l.count() != asked {
 		t.Error("a request with a wrong token was decided")
+	}
+	lost := listen(t, Options{PDP: &fixture{err: fmt.Errorf("revision 9: %w", authz.ErrAhead)}})
+	got := lost.ask(t, pathEvaluation, permitted, headerToken, "token-9")
+	got.wants(t, 409, "has lost")
+	if !strings.Contains(got.body, `"reason":"token-ahead"`) {
+		t.Errorf("got %s, want the reason token-ahead (F13)", got.body)
 	}
 }
 

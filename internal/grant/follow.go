@@ -201,7 +201,7 @@ func (p *PIP) reach(ctx context.Context, atLeast authz.Revision) error {
 
 func ahead(atLeast, head authz.Revision) error {
 	return fmt.Errorf("revision %d is asked for and the directory is at %d: the consistency token is of another directory, "+
-		"or of a state this one has lost: %w", atLeast, head, authz.ErrInvalid)
+		"or of a state this one has lost: %w", atLeast, head, authz.ErrAhead)
 }
 
 // await has the change log looked at until it was followed up to a revision,

@@ -105,7 +105,7 @@ func TestATokenAheadOfTheDirectoryIsRefused(t *testing.T) {
 	bubble(t, grant.Options{}, func(t *testing.T, s *source, p *grant.PIP) {
 		begin := time.Now()
 		_, _, err := p.Gather(t.Context(), rita, 7)
-		wantError(t, err, authz.ErrInvalid, "revision 7 is asked for and the directory is at 0")
+		wantError(t, err, authz.ErrAhead, "revision 7 is asked for and the directory is at 0")
 		if waited := time.Since(begin); waited > 250*time.Millisecond {
 			t.Errorf("waited %s, want at most 250ms", waited)
 		}
@@ -117,7 +117,7 @@ func TestATokenAheadOfTheDirectoryIsToldApartWithinADeadline(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		_, _, err := p.Gather(ctx, rita, 7)
-		wantError(t, err, authz.ErrInvalid, "revision 7 is asked for and the directory is at 0")
+		wantError(t, err, authz.ErrAhead, "revision 7 is asked for and the directory is at 0")
 	})
 }
 
@@ -201,7 +201,7 @@ func TestAStaleCacheIsReadThrough(t *testing.T) {
 			t.Errorf("got %s at revision %d, want %s at 1", text(facts), revision, want)
 		}
 		_, _, err := p.Gather(t.Context(), rita, 2)
-		wantError(t, err, authz.ErrInvalid, "revision 2 is asked for and the directory is at 1")
+		wantError(t, err, authz.ErrAhead, "revision 2 is asked for and the directory is at 1")
 	})
 }
 
@@ -218,7 +218,7 @@ func TestADirectoryThatWentBackwardsIsBelievedFromThenOn(t *testing.T) {
 			t.Errorf("got %s at revision %d, before at %d, want the directory as it was at 0", text(facts), after, revision)
 		}
 		_, _, err := p.Gather(t.Context(), rita, 2)
-		wantError(t, err, authz.ErrInvalid, "")
+		wantError(t, err, authz.ErrAhead, "")
 		if n := count(t, registry, "postern_revision_regressions_total"); n != 1 {
 			t.Errorf("got %v regressions counted, want 1", n)
 		}

@@ -149,7 +149,7 @@ func New(o Options) *PIP {
 // Gather returns the facts of each request, in their order, all as of the one
 // revision it also returns, which is at least atLeast. The facts are shared and
 // must not be changed. An atLeast that the directory has not reached is an
-// error of kind authz.ErrInvalid: it is of another directory, or of a state
+// authz.ErrAhead: it is of another directory, or of a state
 // that this one has lost. Facts that cannot be had now are one of kind
 // authz.ErrUnavailable.
 func (p *PIP) Gather(ctx context.Context, requests []authz.Request, atLeast authz.Revision) ([]ast.Value, authz.Revision, error) {

@@ -7,40 +7,21 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/dependency"
 )
 
 // Metrics are the series of the database, also while none is open. A nil
 // Metrics counts nothing.
 type Metrics struct {
 	registry prometheus.Registerer
-	up       prometheus.Gauge
-	errors   *prometheus.CounterVec
+	meter    *dependency.Meter
 }
-
-// operations are what the database is asked for.
-var operations = [...]string{"open", "changes", "read", "write", "listen"}
 
 // NewMetrics registers the series, which exist from the start.
 func NewMetrics(to prometheus.Registerer) *Metrics {
-	database := prometheus.Labels{"dependency": "database"}
-	m := &Metrics{
-		registry: to,
-		up: promauto.With(to).NewGauge(prometheus.GaugeOpts{
-			Name: "postern_dependency_up", ConstLabels: database,
-			Help: "Whether what this process depends on answered when it was last asked: 1 or 0.",
-		}),
-		errors: promauto.With(to).NewCounterVec(prometheus.CounterOpts{
-			Name: "postern_dependency_errors_total", ConstLabels: database,
-			Help: "Operations that what this process depends on did not do, or not in time.",
-		}, []string{"operation"}),
-	}
-	for _, operation := range operations {
-		m.errors.WithLabelValues(operation)
-	}
-	return m
+	return &Metrics{to, dependency.New(to, "database", "open", "changes", "read", "write", "listen")}
 }
 
 // seen counts what became of an operation, and returns err. Whether the database
@@ -52,10 +33,10 @@ func (m *Metrics) seen(operation string, err error) error {
 		return err
 	}
 	if failed {
-		m.errors.WithLabelValues(operation).Inc()
+		m.meter.Failed(operation)
 	}
 	if operation == "open" || operation == "changes" {
-		m.up.Set(map[bool]float64{true: 0, false: 1}[failed])
+		m.meter.Up(!failed)
 	}
 	return err
 }

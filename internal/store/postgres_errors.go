@@ -50,7 +50,9 @@ func postgresUnavailable(err error) bool {
 
 // postgresUnknown: once COMMIT was sent only the server's own word tells. An
 // error it answers with undoes the transaction, but for the class of the
-// operator's intervention, which may come when the commit is on the disk.
+// operator's intervention, which may come when the commit is on the disk. That
+// pgx calls an error safe to retry says nothing here: it calls so whatever finds
+// the connection closed, also by the loss of the answer.
 func postgresUnknown(err error) bool {
 	var failure *pgconn.PgError
 	switch {
@@ -59,7 +61,7 @@ func postgresUnknown(err error) bool {
 	case err == context.Canceled, err == context.DeadlineExceeded: // unwrapped they are database/sql's, which sent nothing
 		return false
 	}
-	return !errors.Is(err, sql.ErrTxDone) && !errors.Is(err, pgx.ErrTxCommitRollback) && !pgconn.SafeToRetry(err)
+	return !errors.Is(err, sql.ErrTxDone) && !errors.Is(err, pgx.ErrTxCommitRollback)
 }
 
 // usable says whether a connection can be used after an error. One that ended a
