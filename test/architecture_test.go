@@ -28,6 +28,7 @@ var imports = map[string][]string{
 	"internal/decisionlog":               {"internal/authz"},
 	"internal/dependency":                {},
 	"internal/document":                  {"internal/authz"},
+	"internal/redis":                     {"internal/authz", "internal/dependency", "internal/document"},
 	"internal/pdp":                       {"internal/authz", "internal/policy", "internal/decisionlog"},
 	"internal/directory":                 {"internal/authz", "internal/ijson"},
 	"internal/backup":                    {"internal/authz"},
@@ -106,6 +107,8 @@ func TestArchitecture(t *testing.T) {
 		{"internal/directory", opa, "the rules of the portal are not a policy"},
 		{"internal/directory", fiber, "the rules of the portal do not know HTTP"},
 		{"internal/store", fiber, "what is kept does not depend on how it is asked for"},
+		{"internal/redis", fiber, "what is kept does not depend on how it is asked for"},
+		{"internal/redis", "database/sql", "all SQL is in store"},
 		{"internal/config", fiber, "settings are values"},
 		{"cmd/postern", opa + "/v1/sdk", "it dies when labelled rules are asked at once (ruling 9)"},
 		{"cmd/postern", opa + "/v1/server", "one server is enough (ruling 9)"},
@@ -144,6 +147,7 @@ func TestOnlyTheirOwnersImport(t *testing.T) {
 		"gopkg.in/natefinch/lumberjack.v2": {"internal/decisionlog", "internal/app"},
 		"github.com/maypok86/otter":        {"internal/grant"},
 		"github.com/getkin/kin-openapi":    {"internal/managementapi/openapitest"},
+		"github.com/redis/go-redis":        {"internal/redis"},
 		"golang.org/x/time":                {"internal/managementapi"},
 		"testing":                          {"internal/store/storetest", "internal/mail/mailtest"},
 		"github.com/emersion":              {"internal/mail/mailtest"},
@@ -177,6 +181,7 @@ func TestVersionsThatMatterArePinned(t *testing.T) {
 		"github.com/open-policy-agent/opa":    {"v1.22.2", "older ones verify too little, newer ones are untried here (D6)"},
 		"modernc.org/sqlite":                  {"v1.60.1", "newer ones break go mod tidy (ruling 15)"},
 		"github.com/rogpeppe/go-internal":     {"v1.16.0", "the scripts are written for it"},
+		"github.com/redis/go-redis/v9":        {"v9.23.0", "its settings for a Redis that hangs were measured (D8)"},
 		"github.com/prometheus/client_golang": {"v1.25.0", "the metrics page is tested against it"},
 	}
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Path}} {{.Version}}", "all").Output()
