@@ -87,7 +87,7 @@ func command(s streams) *cobra.Command {
 	root.SetHelpCommand(helpCommand(s))
 	root.AddCommand(
 		serveCommand(s), decideCommand(s), importCommand(s), exportCommand(s), migrateCommand(s),
-		backupCommand(s), restoreCommand(s),
+		backupCommand(s), restoreCommand(s), verifyCommand(s),
 		orgCommand(s), memberCommand(s), inviteCommand(s), tokenCommand(s), auditCommand(s),
 		policyCommand(s), keyCommand(s), configCommand(s), healthcheckCommand(s), versionCommand(s),
 	)

@@ -24,6 +24,10 @@ type dialect struct {
 	snapshot   sql.TxOptions // of a transaction that reads one state
 	hasTable   string        // query: is there a table named $1
 	columns    string        // query: name and type of the columns of a table named $1
+	// damages are queries whose rows say what is wrong with the database: about
+	// what, and what of it. examine, if any, looks further.
+	damages []string
+	examine func(q queryer, found func(about, says string) error) error
 	// unhurried, if any, frees a transaction of the limit for one statement:
 	// reading everything and checking an import take their time.
 	unhurried string

@@ -26,6 +26,8 @@ func postgresDialect() dialect {
 		snapshot:    sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
 		hasTable:    "SELECT to_regclass(CAST($1 AS TEXT)) IS NOT NULL",
 		columns:     "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = $1",
+		damages:     postgresDamages(),
+		examine:     examineReferences,
 		unhurried:   "SET LOCAL statement_timeout = 0",
 		connect:     func(ctx context.Context, db *sql.DB) error { return db.PingContext(ctx) },
 		constraint:  postgresConstraint,

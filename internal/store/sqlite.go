@@ -30,6 +30,7 @@ func sqliteDialect() dialect {
 		snapshot:    sql.TxOptions{ReadOnly: true},
 		hasTable:    "SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = $1",
 		columns:     "SELECT name, type FROM pragma_table_info($1)",
+		damages:     sqliteDamages(),
 		migrates:    true,
 		connect:     connectSQLite,
 		constraint:  sqliteConstraint,
