@@ -39,6 +39,7 @@ func run(m *testing.M) (int, error) {
 	defer os.RemoveAll(dir)
 	scratch = dir
 	defer postgres.Stop()
+	defer faulty.Stop()
 	code := m.Run()
 	if leaks := written.leaks(); len(leaks) > 0 {
 		return max(code, 1), fmt.Errorf("secrets were written where others read:\n%s", strings.Join(leaks, "\n"))
