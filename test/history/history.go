@@ -26,9 +26,7 @@ type Commit struct {
 type Write struct {
 	ID         string
 	Sent, Done time.Duration
-	// Acked says that it was answered with success, as of At.
-	Acked bool
-	At    Revision
+	Acked      bool // it was answered with success
 	// Wants are the answers that it was to lead to.
 	Wants map[string]bool
 }
@@ -37,7 +35,7 @@ type Write struct {
 type Reading struct {
 	Replica    string
 	Sent, Done time.Duration
-	AtLeast    Revision // of the consistency token that it carried; 0: none
+	Token      string   // the ID of the write whose consistency token it carried; empty: none
 	Names      Revision // that the response says it is of; 0: none
 	Failed     bool     // the response is an error
 	Items      []Item

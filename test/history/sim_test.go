@@ -41,6 +41,8 @@ type sim struct {
 	redis    map[string]entry
 	replicas []*replica
 	history  history.History
+	token    string // the ID of the last write that was acknowledged and kept
+	tokenAt  history.Revision
 }
 
 // An entry is the answer to a question as of a revision.
@@ -116,7 +118,11 @@ func (s *sim) write() {
 		}
 		s.after(s.upTo(10*time.Millisecond), func() {
 			if s.IntN(10) > 0 {
-				s.history.Writes[n].Acked, s.history.Writes[n].At, s.history.Writes[n].Wants, s.history.Writes[n].Done = true, at, wants, s.now
+				w := &s.history.Writes[n]
+				w.Acked, w.Wants, w.Done = true, wants, s.now
+				if !lost {
+					s.token, s.tokenAt = w.ID, at
+				}
 			}
 		})
 	})
@@ -162,42 +168,35 @@ func (s *sim) look(r *replica) {
 // read asks a replica one question or three, with a token or without.
 func (s *sim) read() {
 	r := s.replicas[s.IntN(len(s.replicas))]
-	reading := &history.Reading{Replica: r.name, Sent: s.now}
+	reading, atLeast := &history.Reading{Replica: r.name, Sent: s.now}, history.Revision(0)
 	questions := []string{s.question()}
 	if s.IntN(4) == 0 {
 		questions = append(questions, s.question(), s.question())
 	}
 	if s.IntN(4) == 0 {
-		reading.AtLeast = s.lastAck()
+		reading.Token, atLeast = s.token, s.tokenAt
 	}
-	if s.bug != ignoreToken && r.head < reading.AtLeast {
+	if s.bug != ignoreToken && r.head < atLeast {
 		s.look(r)
 	}
-	s.gather(r, reading, questions, 5)
-}
-
-func (s *sim) lastAck() (at history.Revision) {
-	for _, w := range s.history.Writes {
-		at = max(at, w.At)
-	}
-	return at
+	s.gather(r, reading, atLeast, questions, 5)
 }
 
 // gather answers from the cache, once everything is there.
-func (s *sim) gather(r *replica, reading *history.Reading, questions []string, rounds int) {
-	reading.Failed = s.now-r.seen > bound || rounds == 0 || s.bug != ignoreToken && r.head < reading.AtLeast
+func (s *sim) gather(r *replica, reading *history.Reading, atLeast history.Revision, questions []string, rounds int) {
+	reading.Failed = s.now-r.seen > bound || rounds == 0 || s.bug != ignoreToken && r.head < atLeast
 	var items []history.Item
 	for _, question := range questions {
 		e, ok := s.find(r, question)
 		if !ok && !reading.Failed {
-			s.load(r, question, func() { s.gather(r, reading, questions, rounds-1) })
+			s.load(r, question, func() { s.gather(r, reading, atLeast, questions, rounds-1) })
 			return
 		}
 		items = append(items, history.Item{Question: question, Allow: e.allow && !reading.Failed || s.bug == errorAllows && reading.Failed})
 	}
 	if s.bug == tornBatch && len(items) > 1 && len(reading.Items) == 0 {
 		reading.Items = items[:1]
-		s.after(60*time.Millisecond, func() { s.gather(r, reading, questions, rounds) })
+		s.after(60*time.Millisecond, func() { s.gather(r, reading, atLeast, questions, rounds) })
 		return
 	}
 	if reading.Failed {
