@@ -14,6 +14,8 @@ FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/postern /postern
 COPY --from=build --chown=65532:65532 /out/state /var/lib/postern
+# A socket lies in a volume that begins as a copy of this.
+COPY --from=build --chown=65532:65532 /out/state /run/postern
 ENV POSTERN_STATE=/var/lib/postern
 VOLUME /var/lib/postern
 USER 65532:65532

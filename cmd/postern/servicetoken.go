@@ -42,12 +42,16 @@ func tokenCreateCommand(a *admin) *cobra.Command {
 	var scopes, organizations []string
 	var expires time.Duration
 	var operator bool
+	var out string
 	c := &cobra.Command{
 		Use: "create NAME", Short: "Make a service token and print it, once",
 		Long: `The secret is in the answer and nowhere else. What a token may be used for are its
 scopes: act (whatever the user may that it acts for), act.read, sync, identity,
 and operator. --operator-key makes an operator key instead, which is for
-everything.`,
+everything.
+
+With --out the secret goes into a file that only its owner may read, and is not
+printed. If there is such a file, nothing is made: a script may ask again.`,
 		Args: exactly("create", "a name, after who uses it"),
 		RunE: func(c *cobra.Command, args []string) error {
 			body["name"] = args[0]
@@ -58,14 +62,20 @@ everything.`,
 				body["scopes"], body["organizations"] = scopes, append([]string{}, organizations...)
 				body["expires_at"] = time.Now().Add(expires).UTC().Format(time.RFC3339)
 			}
-			return a.do(c.Context(), request{method: http.MethodPost, path: in("service-tokens"), body: body}, append(tokenColumns(), column{"SECRET", "secret"}))
+			r := request{method: http.MethodPost, path: in("service-tokens"), body: body}
+			if out != "" {
+				return a.keep(c.Context(), r, out)
+			}
+			return a.do(c.Context(), r, append(tokenColumns(), column{"SECRET", "secret"}))
 		},
 	}
 	c.Flags().StringSliceVar(&scopes, "scope", []string{"act"}, "what it is for; may be repeated")
 	c.Flags().StringSliceVar(&organizations, "organization", nil, "an organization it is bound to; may be repeated (default: all)")
 	c.Flags().DurationVar(&expires, "expires", 90*24*time.Hour, "how long it is good for, at most a year")
 	c.Flags().BoolVar(&operator, "operator-key", false, "make an operator key")
+	c.Flags().StringVar(&out, "out", "", "a file for the secret, in place of printing it")
+	a.changes(c).MarkFlagsMutuallyExclusive("out", "dry-run")
 	c.MarkFlagsMutuallyExclusive("operator-key", "scope")
 	c.MarkFlagsMutuallyExclusive("operator-key", "organization")
-	return a.changes(c)
+	return c
 }

@@ -32,14 +32,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return s.settle(l)
 }
 
-// Draining is closed when the server begins to end. A handler that waits for
-// something to happen answers then, so that its caller goes elsewhere.
-func (s *Server) Draining() <-chan struct{} { return s.told }
-
 // drain waits, in the name of the load balancer, which has to notice first.
 func (s *Server) drain(ended chan error) {
 	s.draining.Store(true)
-	close(s.told)
 	timer := time.NewTimer(s.options.DrainDelay)
 	defer timer.Stop()
 	select {

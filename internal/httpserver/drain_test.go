@@ -154,23 +154,6 @@ func TestF25RequestsThatDoNotEndAreReported(t *testing.T) {
 	_ = readAll(t, c)
 }
 
-func TestF25WhoWaitsHearsOfTheEnd(t *testing.T) {
-	begun := make(chan struct{})
-	var server *running
-	server = serve(t, Options{DrainDelay: time.Millisecond}, func(app *fiber.App) {
-		app.Get("/wait", func(c *fiber.Ctx) error { close(begun); <-server.Draining(); return c.SendString("nothing yet") })
-	})
-	c := server.dial(t)
-	_, _ = io.WriteString(c, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
-	<-begun
-	if err := server.stop(); err != nil {
-		t.Error(err)
-	}
-	if got := readAll(t, c); !strings.HasSuffix(got, "nothing yet") {
-		t.Errorf("got %q, want the answer", got)
-	}
-}
-
 // Whoever connects to a unix socket is served, or is told that it is not there.
 func TestF25ASocketLosesNobodyWhoHasConnected(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "decisions.sock")

@@ -44,15 +44,14 @@ type Server struct {
 	metrics  *metrics
 	routes   fasthttp.RequestHandler // App's own handler
 	draining atomic.Bool
-	told     chan struct{} // closed when draining is set
-	chunked  sync.Map      // *fasthttp.RequestHeader to note, see noteChunked
-	notes    atomic.Int64  // how many were made
+	chunked  sync.Map     // *fasthttp.RequestHeader to note, see noteChunked
+	notes    atomic.Int64 // how many were made
 }
 
 // New returns a Server without routes.
 func New(o Options) *Server {
 	o = o.withDefaults()
-	s := &Server{options: o, failures: Throttled(o.Log), metrics: newMetrics(o.Name, o.Metrics), told: make(chan struct{})}
+	s := &Server{options: o, failures: Throttled(o.Log), metrics: newMetrics(o.Name, o.Metrics)}
 	s.App = fiber.New(fiber.Config{
 		AppName:                      "postern " + o.Name,
 		BodyLimit:                    o.MaxBody,
