@@ -15,7 +15,8 @@ type Key struct {
 // A Kind is what a Key names.
 type Kind string
 
-// The kinds. A login is a user by name: its document says which user it is.
+// The kinds. A login is a user by name: its document says which user it is. A
+// user account is what one user was granted on one account.
 const (
 	KindUser         Kind = "user"
 	KindLogin        Kind = "login"
@@ -24,7 +25,31 @@ const (
 	KindOrganization Kind = "organization"
 	KindAccountGroup Kind = "account_group"
 	KindTool         Kind = "tool"
+	KindUserAccount  Kind = "user_account"
 )
+
+// UserAccountKey is the key of what a user was granted on an account. Neither id
+// holds a space, so it reads one way only.
+func UserAccountKey(user, account string) Key { return Key{KindUserAccount, user + " " + account} }
+
+// UserAccount is the user and the account of a key of kind KindUserAccount, and
+// empty for any other.
+func (k Key) UserAccount() (user, account string) {
+	if k.Kind != KindUserAccount {
+		return "", ""
+	}
+	user, account, _ = strings.Cut(k.ID, " ")
+	return user, account
+}
+
+// Logged is the key under which the change log says that what k names may have
+// changed: what a user was granted on an account changes with the user.
+func (k Key) Logged() Key {
+	if user, _ := k.UserAccount(); user != "" {
+		return Key{KindUser, user}
+	}
+	return k
+}
 
 // LoginKey is the key of a username, and the one rule by which two usernames
 // are the same: ASCII letters in either case. Other characters stay as they are,
@@ -50,17 +75,24 @@ func upper(c rune) bool { return 'A' <= c && c <= 'Z' }
 type Document struct {
 	Login string // the user's id, for KindLogin
 	User  *User  // for KindUser
-	Place *Place // for every other kind
+	// Granted is for KindUserAccount, by organization and tool: what the user's
+	// document has of one account, or would have if it were not narrow.
+	Granted []Granted
+	Place   *Place // for every other kind
 }
 
 // A User is a login identity with everything it has been granted: the grant
 // document. A removed user keeps its document, so that "removed" and "unknown"
 // differ.
 type User struct {
-	ID          string // usr_…
-	Kind        string // personal or group
-	Removed     bool
-	MFA         bool
+	ID      string // usr_…
+	Kind    string // personal or group
+	Removed bool
+	MFA     bool
+	// Narrow says that there are too many accounts to list here: no membership
+	// has a grant of one, and no tool names those on its list. What was granted
+	// on an account is a document of its own, of kind KindUserAccount.
+	Narrow      bool
 	Memberships []Membership // by organization; superseded and invited ones are left out
 }
 
@@ -89,7 +121,24 @@ type Grant struct {
 type Tool struct {
 	ID       string
 	Accounts []string
+	Unlisted int       // how many accounts are on the list and not in Accounts: all, if the user is Narrow
 	Expires  time.Time // zero: never
+}
+
+// Granted is what a membership was granted on one account: that its role counts
+// there, or a tool of its own.
+type Granted struct {
+	Membership string    // mem_…
+	Tool       string    // empty: the role
+	Expires    time.Time // of the role; zero: never. A tool ends when the membership's Tool says
+}
+
+// AsOf says which state of the directory facts are of.
+type AsOf struct {
+	Revision Revision
+	// Stale says that the directory could not be asked for longer than the
+	// staleness bound, and that the facts may have changed since.
+	Stale bool
 }
 
 // A Scope is where a grant counts, as one string: "account:a1",

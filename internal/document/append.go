@@ -25,6 +25,10 @@ func Append(b []byte, d authz.Document) ([]byte, error) {
 		parts |= partPlace
 		w.place(d.Place)
 	}
+	if len(d.Granted) > 0 {
+		parts |= partGranted
+		w.granted(d.Granted)
+	}
 	if w.length > maxText {
 		return b, errTooLarge
 	}
@@ -111,7 +115,7 @@ func (w *writer) time(t time.Time) {
 func (w *writer) user(u *authz.User) {
 	w.text(u.ID)
 	w.text(u.Kind)
-	w.flags(bit(u.Removed, userRemoved) | bit(u.MFA, userMFA))
+	w.flags(bit(u.Removed, userRemoved) | bit(u.MFA, userMFA) | bit(u.Narrow, userNarrow))
 	w.count(len(u.Memberships))
 	for i := range u.Memberships {
 		w.membership(&u.Memberships[i])
@@ -131,6 +135,15 @@ func (w *writer) membership(m *authz.Membership) {
 	for _, t := range m.Tools {
 		w.until(w.of(t.ID), t.Expires)
 		w.ofTool(t.Accounts)
+		w.count(t.Unlisted)
+	}
+}
+
+func (w *writer) granted(all []authz.Granted) {
+	w.count(len(all))
+	for _, g := range all {
+		w.text(g.Membership)
+		w.until(w.of(g.Tool), g.Expires)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // A document is written as
 //
 //	1 byte   version
-//	1 byte   parts: bits of login, user and place
+//	1 byte   parts: bits of login, user, place and granted
 //	uvarint  number of texts, then their length in all
 //	each     uvarint: bytes it shares with the text before; uvarint: how many
 //	         more; those
@@ -28,6 +28,7 @@ const (
 	partLogin = 1 << iota
 	partUser
 	partPlace
+	partGranted
 	partsEnd
 )
 
@@ -35,6 +36,7 @@ const (
 const (
 	userRemoved = 1 << iota
 	userMFA
+	userNarrow
 	userEnd
 )
 

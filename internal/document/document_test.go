@@ -58,14 +58,14 @@ func TestWhatNobodyWroteIsRefused(t *testing.T) {
 	cases := map[string]string{
 		"one byte more":                  string(whole) + "\x00",
 		"another version":                "\x02" + string(whole[1:]),
-		"parts that do not exist":        "\x01\x08\x00\x00",
+		"parts that do not exist":        "\x01\x10\x00\x00",
 		"more texts than bytes":          "\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00",
 		"longer texts than memory":       "\x01\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
 		"a number beyond 64 bits":        "\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00",
 		"more shared than there is":      "\x01\x00\x01\x02\x01\x01a",
 		"less text than was said":        "\x01\x00\x01\x02\x00\x01a",
 		"a text that is not there":       "\x01\x01\x00\x00\x01",
-		"a tool's account without scope": "\x01\x02\x01\x01\x00\x01a" + strings.Repeat("\x00", 3) + "\x01" + strings.Repeat("\x00", 8) + "\x01\x02\x01\x03",
+		"a tool's account without scope": "\x01\x02\x01\x01\x00\x01a" + strings.Repeat("\x00", 3) + "\x01" + strings.Repeat("\x00", 8) + "\x01\x02\x01\x03\x00",
 	}
 	for name, b := range cases {
 		if d, err := document.Read([]byte(b)); err == nil {
@@ -84,7 +84,7 @@ func TestADocumentThatCouldNotBeReadIsNotWritten(t *testing.T) {
 // FuzzRead: any bytes are an error, or a document that is written and read as
 // itself.
 func FuzzRead(f *testing.F) {
-	for _, d := range []authz.Document{{}, {Login: "usr_1"}, {User: user(3)}, {Place: &authz.Place{Account: "a", AccountGroups: []string{"g"}}}} {
+	for _, d := range []authz.Document{{}, {Login: "usr_1"}, {User: user(3)}, {Place: &authz.Place{Account: "a", AccountGroups: []string{"g"}}}, {Granted: []authz.Granted{{Membership: "mem_1", Tool: "wan"}}}} {
 		b, _ := document.Append(nil, d)
 		f.Add(b)
 	}
@@ -168,6 +168,8 @@ func fill(random *rand.Rand, v reflect.Value, all bool) {
 		v.SetString(names[random.IntN(len(names))])
 	case reflect.Bool:
 		v.SetBool(true)
+	case reflect.Int:
+		v.SetInt(1 + random.Int64N(1<<31-1))
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		fill(random, v.Elem(), all)

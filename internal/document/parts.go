@@ -12,13 +12,14 @@ const (
 	leastText       = 2
 	leastMembership = 9
 	leastGrant      = 1
-	leastTool       = 2
+	leastTool       = 3
+	leastGranted    = 2
 )
 
 func (r *reader) user() *authz.User {
 	u := &authz.User{ID: r.text(), Kind: r.text()}
 	f := r.flags(userEnd)
-	u.Removed, u.MFA = f&userRemoved != 0, f&userMFA != 0
+	u.Removed, u.MFA, u.Narrow = f&userRemoved != 0, f&userMFA != 0, f&userNarrow != 0
 	if n := r.count(leastMembership); n > 0 {
 		u.Memberships = make([]authz.Membership, n)
 	}
@@ -47,7 +48,22 @@ func (r *reader) membership(m *authz.Membership) {
 		t := &m.Tools[i]
 		t.ID, t.Expires = r.until()
 		t.Accounts = r.ofTool()
+		t.Unlisted = r.number()
 	}
+}
+
+func (r *reader) granted() []authz.Granted {
+	n := r.count(leastGranted)
+	if n == 0 {
+		r.fail() // that is not written
+		return nil
+	}
+	all := make([]authz.Granted, n)
+	for i := range all {
+		all[i].Membership = r.text()
+		all[i].Tool, all[i].Expires = r.until()
+	}
+	return all
 }
 
 // until reads a text, and the time until which it counts; zero for always.

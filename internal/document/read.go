@@ -2,6 +2,7 @@ package document
 
 import (
 	"encoding/binary"
+	"math"
 	"time"
 
 	"github.com/postern-authz/postern/internal/authz"
@@ -24,6 +25,9 @@ func Read(b []byte) (authz.Document, error) {
 	}
 	if parts&partPlace != 0 {
 		d.Place = r.place()
+	}
+	if parts&partGranted != 0 {
+		d.Granted = r.granted()
 	}
 	if r.bad || len(r.rest) > 0 {
 		return authz.Document{}, errForm
@@ -54,6 +58,16 @@ func (r *reader) uint() uint64 {
 func (r *reader) count(least int) int {
 	n := r.uint()
 	if n > uint64(len(r.rest)/least) {
+		r.fail()
+		return 0
+	}
+	return int(n)
+}
+
+// number reads one that counts what is elsewhere.
+func (r *reader) number() int {
+	n := r.uint()
+	if n > math.MaxInt32 {
 		r.fail()
 		return 0
 	}

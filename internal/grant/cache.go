@@ -17,6 +17,7 @@ type entry struct {
 	// At most one of these is set; none for a key the directory does not know.
 	login string
 	user  *holder
+	part  *part
 	place *authz.Place
 
 	made atomic.Pointer[place] // the place of an account, company, … once asked for
@@ -34,6 +35,8 @@ func (t *terms) entry(seed maphash.Seed, key authz.Key, doc authz.Document, asOf
 	case key.Kind == authz.KindUser && doc.User != nil:
 		e.user = t.holder(seed, doc.User)
 		e.size += e.user.bytes()
+	case key.Kind == authz.KindUserAccount:
+		e.size += partBytes + t.part(e, doc.Granted)
 	case key.Kind != authz.KindUser && doc.Place != nil:
 		e.place = doc.Place
 		e.size += placeBytes + int64(len(doc.Place.AccountGroups))*groupBytes
@@ -42,7 +45,9 @@ func (t *terms) entry(seed maphash.Seed, key authz.Key, doc authz.Document, asOf
 }
 
 // known says whether the directory knows the key.
-func (e *entry) known() bool { return e.login != "" || e.user != nil || e.place != nil }
+func (e *entry) known() bool {
+	return e.login != "" || e.user != nil || e.part != nil || e.place != nil
+}
 
 // What things take in memory beside the bytes of their strings, in bytes, as
 // TestSizesAreHonest measures them. A profile and a place are counted before
@@ -54,6 +59,8 @@ const (
 	heldToolBytes   = 140
 	sliceBytes      = 24
 	powerBytes      = 32
+	partBytes       = 60
+	grantedBytes    = 150
 	placeBytes      = 1450
 	groupBytes      = 200
 )
@@ -66,12 +73,13 @@ type cache struct {
 	limit   int64
 	bytes   int64
 	entries map[authz.Key]*entry
+	parts   map[string]map[authz.Key]struct{} // of users, by id: the entries of what they were granted on one account
 	ring    []*entry
 	hand    int
 }
 
 func newCache(limit int64) cache {
-	return cache{limit: limit, entries: map[authz.Key]*entry{}}
+	return cache{limit: limit, entries: map[authz.Key]*entry{}, parts: map[string]map[authz.Key]struct{}{}}
 }
 
 // at returns the entry of a key if it can be used at a revision.
@@ -92,6 +100,12 @@ func (c *cache) put(e *entry) {
 	c.ring = append(c.ring, e)
 	c.entries[e.key] = e
 	c.bytes += e.size
+	if user, _ := e.key.UserAccount(); user != "" {
+		if c.parts[user] == nil {
+			c.parts[user] = map[authz.Key]struct{}{}
+		}
+		c.parts[user][e.key] = struct{}{}
+	}
 	for c.bytes > c.limit && len(c.ring) > 1 {
 		c.evict(e)
 	}
@@ -128,7 +142,38 @@ func (c *cache) remove(key authz.Key) bool {
 	c.ring[last] = nil
 	c.ring = c.ring[:last]
 	c.bytes -= e.size
+	c.part(key)
 	return true
+}
+
+// part forgets that there was an entry of what a user was granted on an account.
+func (c *cache) part(key authz.Key) {
+	user, _ := key.UserAccount()
+	if user == "" {
+		return
+	}
+	delete(c.parts[user], key)
+	if len(c.parts[user]) == 0 {
+		delete(c.parts, user)
+	}
+}
+
+// overtake forgets what was read before a key changed, and returns how many
+// entries that were.
+func (c *cache) overtake(change authz.Change) (n int) {
+	old := func(key authz.Key) bool { e := c.entries[key]; return e != nil && e.asOf < change.Revision }
+	if old(change.Key) && c.remove(change.Key) {
+		n++
+	}
+	if change.Key.Kind != authz.KindUser {
+		return n
+	}
+	for key := range c.parts[change.Key.ID] {
+		if old(key) && c.remove(key) {
+			n++
+		}
+	}
+	return n
 }
 
 // clear forgets everything and returns how much it was.
@@ -184,6 +229,7 @@ func (w *window) add(c authz.Changes) {
 // changed says whether a key has changed after a revision, as far as can be
 // told: yes if it is not known.
 func (w *window) changed(key authz.Key, after authz.Revision) bool {
+	key = key.Logged()
 	return after < w.floor.Revision || w.recent.keys[key] > after || w.older.keys[key] > after
 }
 

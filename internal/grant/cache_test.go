@@ -181,3 +181,26 @@ func accountOf(i int) authz.Document {
 		Company: fmt.Sprint("company-", i%100), Organization: "acme", OrganizationKind: "customer",
 	}}
 }
+
+// TestAUsersPartsChangeWithTheUser: what changes a user takes every part of it
+// away, and no part of anyone else.
+func TestAUsersPartsChangeWithTheUser(t *testing.T) {
+	c, w := newCache(1000), newWindow(authz.Point{})
+	for _, key := range []authz.Key{keyOf(1), authz.UserAccountKey("u1", "a"), authz.UserAccountKey("u1", "b"), authz.UserAccountKey("u2", "a")} {
+		c.put(&entry{key: key, asOf: 6, size: 10})
+	}
+	c.put(&entry{key: authz.UserAccountKey("u1", "new"), asOf: 7, size: 10})
+	change := authz.Change{Revision: 7, Key: keyOf(1)}
+	w.add(authz.Changes{Head: authz.Point{Revision: 7}, Keys: []authz.Change{change}})
+	if n := c.overtake(change); n != 3 || len(c.entries) != 2 {
+		t.Errorf("got %d forgotten and %d left, want the user with two parts, and two", n, len(c.entries))
+	}
+	if !w.changed(authz.UserAccountKey("u1", "a"), 6) || w.changed(authz.UserAccountKey("u1", "a"), 7) || w.changed(authz.UserAccountKey("u2", "a"), 6) {
+		t.Error("the window does not tell parts of a user that changed from others")
+	}
+	c.remove(authz.UserAccountKey("u1", "new"))
+	c.remove(authz.UserAccountKey("u2", "a"))
+	if len(c.parts) != 0 {
+		t.Errorf("got parts of %d users, want none", len(c.parts))
+	}
+}

@@ -21,7 +21,7 @@ func (t *terms) facts(f found, now time.Time) ast.Value {
 		ms := now.UnixMilli()
 		governing := f.user.governs(organizationOf(where))
 		put(t.names.user, t.user(f.user, governing, ms))
-		put(t.names.grants, t.grants(f.user, where, governing, ms))
+		put(t.names.grants, t.grants(&f, where, governing, ms))
 	}
 	if where != nil {
 		put(t.names.place, where.fact)
@@ -50,7 +50,7 @@ func (t *terms) tool(e *entry) *ast.Term {
 }
 
 // grants are the grants of a user that name a scope of the place and count now.
-func (t *terms) grants(h *holder, p *place, governing int, now int64) *ast.Term {
+func (t *terms) grants(f *found, p *place, governing int, now int64) *ast.Term {
 	if p == nil {
 		return t.names.emptyGrants
 	}
@@ -59,12 +59,12 @@ func (t *terms) grants(h *holder, p *place, governing int, now int64) *ast.Term 
 	for i := range p.scopes {
 		s := &p.scopes[i]
 		if i == p.pair {
-			grants = t.pairGrants(grants, h, p, governing, now)
+			grants = t.pairGrants(grants, f, p, governing, now)
 			continue
 		}
-		for _, power := range h.granted(s) {
-			alone := p.pair < 0 || s.via&viaItself != 0 || !h.memberships[power.membership].endCustomer
-			if alone && h.counts(power, governing, now) {
+		for _, power := range f.granted(s) {
+			alone := p.pair < 0 || s.via&viaItself != 0 || !f.user.memberships[power.membership].endCustomer
+			if alone && f.user.counts(power, governing, now) {
 				grants = append(grants, t.grant(power, s.term))
 			}
 		}
@@ -77,15 +77,15 @@ func (t *terms) grants(h *holder, p *place, governing int, now int64) *ast.Term 
 
 // pairGrants are what an end customer was granted both on the contract and on
 // the delivery side: either alone grants nothing (R36).
-func (t *terms) pairGrants(grants []*ast.Term, h *holder, p *place, governing int, now int64) []*ast.Term {
+func (t *terms) pairGrants(grants []*ast.Term, f *found, p *place, governing int, now int64) []*ast.Term {
 	var done []power
 	for i := range p.scopes {
 		if p.scopes[i].via&viaContract == 0 {
 			continue
 		}
-		for _, power := range h.granted(&p.scopes[i]) {
-			if !h.memberships[power.membership].endCustomer || !h.counts(power, governing, now) ||
-				holds(done, power) || !h.delivers(p, power, governing, now) {
+		for _, power := range f.granted(&p.scopes[i]) {
+			if !f.user.memberships[power.membership].endCustomer || !f.user.counts(power, governing, now) ||
+				holds(done, power) || !f.delivers(p, power, governing, now) {
 				continue
 			}
 			done = append(done, power)
@@ -96,13 +96,13 @@ func (t *terms) pairGrants(grants []*ast.Term, h *holder, p *place, governing in
 }
 
 // delivers says whether the same role or tool counts on the delivery side.
-func (h *holder) delivers(p *place, power power, governing int, now int64) bool {
+func (f *found) delivers(p *place, power power, governing int, now int64) bool {
 	for i := range p.scopes {
 		if p.scopes[i].via&viaDelivery == 0 {
 			continue
 		}
-		for _, other := range h.granted(&p.scopes[i]) {
-			if other.same(power) && h.counts(other, governing, now) {
+		for _, other := range f.granted(&p.scopes[i]) {
+			if other.same(power) && f.user.counts(other, governing, now) {
 				return true
 			}
 		}

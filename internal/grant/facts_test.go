@@ -124,8 +124,10 @@ const placeOfA1 = `["account:a1","contract:k1+delivery:d1","account:k1","account
 	`"account_group:kin","company:acme-south","organization:acme","realm:customer"]`
 
 func TestFacts(t *testing.T) {
-	p, stop := follow(t, grant.Options{Source: newSource(carrier()), Now: clock})
+	whole, stop := follow(t, grant.Options{Source: newSource(carrier()), Now: clock})
 	defer stop()
+	narrow, end := follow(t, grant.Options{Source: newNarrow(carrier(), -1), Now: clock})
+	defer end()
 	regular := `{"id":"u-regular","kind":"personal","status":"active","realm":"customer","organization":"acme","affiliation":"customer","role":"regular",` +
 		`"cpni":false,"mfa":false,"tools":{"wan_analysis":2,"empty_tool":0}}`
 	a1 := resource("account", "a1", nil)
@@ -224,7 +226,7 @@ func TestFacts(t *testing.T) {
 		{"A tool as resource is in question, whatever the context says.", in(ask("user", "u-bare", resource("tool", "nothing", nil)), "wan_analysis"), map[string]string{"tool": ""}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			values, revision, err := p.Gather(t.Context(), []authz.Request{c.request}, 0)
+			values, revision, err := whole.Gather(t.Context(), []authz.Request{c.request}, 0)
 			if err != nil || revision != 0 {
 				t.Fatalf("got revision %d, error %v, want 0 and none", revision, err)
 			}
@@ -233,6 +235,10 @@ func TestFacts(t *testing.T) {
 				if w := decoded(t, want); !reflect.DeepEqual(got[name], w) {
 					t.Errorf("%s of %+v:\n got %s\nwant %s", name, c.request, text(got[name]), want)
 				}
+			}
+			other, _, err := narrow.Gather(t.Context(), []authz.Request{c.request}, 0)
+			if err != nil || other[0].Compare(values[0]) != 0 {
+				t.Errorf("of a narrow document:\n got %v, %v\nwant %v", other, err, values)
 			}
 			if naive := carrier().naive(c.request, today); !reflect.DeepEqual(got, naive) {
 				t.Errorf("the naive model differs:\n got %s\nwant %s", text(got), text(naive))
@@ -298,7 +304,7 @@ func TestExpereoSixServices(t *testing.T) {
 				mem.grants[scope] = time.Time{}
 			}
 			m.users["u"] = user{kind: "personal", members: []membership{mem}}
-			p, stop := follow(t, grant.Options{Source: newSource(m)})
+			p, stop := follow(t, grant.Options{Source: newNarrow(m, 1)})
 			defer stop()
 			sees := []int{}
 			for i := range 6 {

@@ -169,9 +169,7 @@ func (p *PIP) drop(c authz.Changes) int {
 func (p *PIP) invalidate(changes []authz.Change) int {
 	n := 0
 	for _, c := range changes {
-		if e := p.cache.entries[c.Key]; e != nil && e.asOf < c.Revision && p.cache.remove(c.Key) {
-			n++
-		}
+		n += p.cache.overtake(c)
 	}
 	return n
 }

@@ -154,6 +154,9 @@ func drawRequest(t *rapid.T) authz.Request {
 	return r
 }
 
+// drawListed draws how many accounts a user's document lists.
+func drawListed(t *rapid.T) int { return rapid.SampledFrom([]int{-1, 0, 2, 4, 1000}).Draw(t, "listed") }
+
 // TestFactsAreWhatTheRecordsSay compares the PIP with the naive model on any
 // directory and any batch.
 func TestFactsAreWhatTheRecordsSay(t *testing.T) {
@@ -161,7 +164,7 @@ func TestFactsAreWhatTheRecordsSay(t *testing.T) {
 		m := drawModel(t)
 		requests := rapid.SliceOfN(rapid.Custom(drawRequest), 1, 20).Draw(t, "requests")
 		now := time.Date(2000, 1, 1, 0, 0, rapid.IntRange(0, 60).Draw(t, "now"), 0, time.UTC)
-		p, stop := follow(t, grant.Options{Source: newSource(m), Now: func() time.Time { return now }})
+		p, stop := follow(t, grant.Options{Source: newNarrow(m, drawListed(t)), Now: func() time.Time { return now }})
 		defer stop()
 		for range 2 { // from the source, then from the cache
 			values, _, err := p.Gather(context.Background(), requests, 0)
@@ -189,6 +192,7 @@ type step struct {
 type history struct {
 	source  *source
 	models  []model // by revision
+	listed  int     // accounts in a user's document
 	pip     *grant.PIP
 	faults  bool
 	clients sync.WaitGroup
@@ -312,7 +316,7 @@ func (h *history) ask(requests []authz.Request, token bool, deadline time.Durati
 func (h *history) run(t *testing.T, first model, steps []step, cacheBytes int64) {
 	synctest.Test(t, func(t *testing.T) {
 		h.models = []model{first}
-		h.source = newSource(first)
+		h.source = newNarrow(first, h.listed)
 		h.pip = grant.New(grant.Options{Source: h.source, MaxStaleness: bound, CacheBytes: cacheBytes, Tier: newShelf(anyOf)})
 		ctx, stop := context.WithCancel(context.Background())
 		var following sync.WaitGroup
@@ -341,7 +345,7 @@ func TestHistories(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				first, steps := drawSteps(rt, faults)
 				cacheBytes := rapid.SampledFrom([]int64{1, 20_000, 1 << 20}).Draw(rt, "cache bytes")
-				h := &history{faults: faults}
+				h := &history{faults: faults, listed: drawListed(rt)}
 				h.run(t, first, steps, cacheBytes)
 				if len(h.failures) > 0 {
 					rt.Fatal(h.failures[0])

@@ -17,10 +17,12 @@ const never = math.MaxInt64
 
 // A holder is a user's grant document in the form decisions read it in: an
 // index from scope to what is granted there. Beside the profiles it caches, it
-// never changes.
+// never changes. What a narrow one was granted on accounts is in parts.
 type holder struct {
+	user         string
 	id, kind     *ast.Term
 	removed, mfa bool
+	narrow       bool
 	memberships  []membership
 	operator     int       // the membership in the operator organization, or none
 	firstActive  int       // the first active membership, or none
@@ -37,10 +39,12 @@ const none = -1
 
 // A membership is what decides whether and how its grants count.
 type membership struct {
+	id           string
 	organization string
 	active       bool
 	operator     bool // in the operator organization
 	endCustomer  bool // R36 holds for it
+	granted      bool // its role counts where that was granted
 	status       *ast.Term
 	of           *ast.Term // the organization
 	affiliation  *ast.Term
@@ -58,6 +62,8 @@ type tool struct {
 	expires  int64
 }
 
+func (t tool) is(id string) bool { return t.id.Value.(ast.String) == ast.String(id) }
+
 // A power is a role or a tool, granted to a membership until it expires.
 type power struct {
 	membership int32
@@ -71,7 +77,7 @@ func (t *terms) holder(seed maphash.Seed, u *authz.User) *holder {
 	w := writer{
 		terms: t,
 		h: &holder{
-			id: ast.StringTerm(u.ID), kind: t.of(u.Kind), removed: u.Removed, mfa: u.MFA,
+			user: u.ID, id: ast.StringTerm(u.ID), kind: t.of(u.Kind), removed: u.Removed, mfa: u.MFA, narrow: u.Narrow,
 			operator: none, firstActive: none,
 			accounts: index{seed: seed}, scopes: index{seed: seed}, lists: [][]power{nil},
 			profiles: make([]atomic.Pointer[profile], len(u.Memberships)+1),
@@ -102,6 +108,7 @@ type step struct {
 
 func (w *writer) membership(i int, m *authz.Membership) {
 	added := membership{
+		id:           m.ID,
 		organization: m.Organization,
 		active:       m.State == "active",
 		operator:     m.OrganizationKind == "operator",
@@ -109,7 +116,7 @@ func (w *writer) membership(i int, m *authz.Membership) {
 		status:       w.terms.of(m.State),
 		of:           w.terms.of(m.Organization),
 		affiliation:  w.terms.of(m.Affiliation),
-		role:         w.terms.of(m.Role),
+		role:         w.name(m.Role),
 		cpni:         m.CPNI,
 	}
 	added.operatorRealm = added.operator || m.Affiliation == "account_team"
@@ -119,7 +126,7 @@ func (w *writer) membership(i int, m *authz.Membership) {
 	if added.active && w.h.firstActive == none {
 		w.h.firstActive = i
 	}
-	w.role(i, m)
+	added.granted = w.role(i, m)
 	for _, t := range m.Tools {
 		added.tools = append(added.tools, w.tool(i, t))
 	}
@@ -128,10 +135,11 @@ func (w *writer) membership(i int, m *authz.Membership) {
 
 // role writes where a membership's role counts: a Primary Contact in the whole
 // organization (R1), the operator's staff with every customer, everyone else in
-// the accounts, account groups and companies they were granted.
-func (w *writer) role(i int, m *authz.Membership) {
+// the accounts, account groups and companies they were granted. It reports
+// whether it counts there.
+func (w *writer) role(i int, m *authz.Membership) (granted bool) {
 	if m.Role == "" {
-		return
+		return false
 	}
 	role := power{membership: int32(i), name: w.name(m.Role), expires: never}
 	switch {
@@ -140,11 +148,13 @@ func (w *writer) role(i int, m *authz.Membership) {
 	case m.OrganizationKind == "operator":
 		w.add(&w.h.scopes, "realm:customer", role)
 	default:
+		granted = true
 		for _, g := range m.Grants {
 			role.expires = end(g.Expires)
 			w.scope(g.Scope, role)
 		}
 	}
+	return granted
 }
 
 // scope writes a grant of an account, account group or company. No other scope
@@ -167,7 +177,7 @@ func (w *writer) tool(i int, t authz.Tool) tool {
 	for _, account := range t.Accounts {
 		w.add(&w.h.accounts, account, p)
 	}
-	return tool{id: p.name, accounts: len(t.Accounts), expires: p.expires}
+	return tool{id: p.name, accounts: len(t.Accounts) + t.Unlisted, expires: p.expires}
 }
 
 // add adds a power to what is granted by a name.

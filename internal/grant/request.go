@@ -12,6 +12,8 @@ type found struct {
 	contract, delivery *entry
 	tool               *entry // the tool in question
 	toolFirst          bool   // the tool is what is asked about
+	// parts are what a narrow user was granted on accounts.
+	parts [3]*entry
 }
 
 // A lookup knows entries, all as of one revision. It returns nil for a key that
@@ -35,6 +37,7 @@ func (f *finder) request(r authz.Request) found {
 	if out.tool == nil {
 		out.tool = f.toolInContext(r)
 	}
+	f.narrow(&out)
 	return out
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/store/storetest"
 )
 
 // A source is a directory that keeps every state it was ever in, and can be
@@ -21,6 +22,7 @@ type source struct {
 	stamp     uint64                         // of the last write
 	committed []time.Time                    // by revision
 	oldest    authz.Revision                 // changes up to here are no longer listed
+	listed    int                            // accounts that a user's document lists; one with more is narrow
 
 	before, after time.Duration // of a read: until it happens, and until it is told
 	telling       time.Duration // of a read alone, until it is told
@@ -35,8 +37,15 @@ type source struct {
 var errCut = errors.New("connection refused")
 
 func newSource(m model) *source {
-	s := &source{}
+	s := &source{listed: 1000}
 	s.write(m)
+	return s
+}
+
+// newNarrow is a source whose users have documents with few accounts.
+func newNarrow(m model, listed int) *source {
+	s := newSource(m)
+	s.listed = listed
 	return s
 }
 
@@ -146,10 +155,7 @@ func (s *source) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, 
 	at := s.points[len(s.points)-1]
 	docs := make([]authz.Document, len(keys))
 	for i, key := range keys {
-		if key.Kind == authz.KindLogin { // A-Z as a-z, as usernames are
-			key.ID = strings.ToLower(key.ID)
-		}
-		docs[i] = s.states[at.Revision][key]
+		docs[i] = s.document(s.states[at.Revision], key)
 	}
 	onRead := s.onRead
 	after += s.telling
@@ -158,6 +164,18 @@ func (s *source) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, 
 		onRead()
 	}
 	return docs, at, sleep(ctx, after)
+}
+
+// document is what a state has by a key.
+func (s *source) document(state map[authz.Key]authz.Document, key authz.Key) authz.Document {
+	user, account := key.UserAccount()
+	switch {
+	case key.Kind == authz.KindLogin: // A-Z as a-z, as usernames are
+		return state[authz.Key{Kind: key.Kind, ID: strings.ToLower(key.ID)}]
+	case user != "":
+		return storetest.PartOf(state[key.Logged()], account)
+	}
+	return storetest.Narrowed(state[key], s.listed)
 }
 
 // Changes begins at the zero Point as a directory does that was never written,

@@ -64,7 +64,7 @@ func (r reader) Documents(keys []authz.Key) ([]authz.Document, error) {
 		return nil, err
 	}
 	documents := make([]authz.Document, len(keys))
-	return documents, readDocuments(r.q, keys, documents)
+	return documents, readDocuments(r.q, keys, documents, math.MaxInt)
 }
 
 // list reads all rows of a query; there may be none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/postern-authz/postern/internal/authz"
@@ -64,10 +65,10 @@ func (i inspection) rows(columns []string, query string, arguments ...any) (rows
 	return rows, err
 }
 
-// Documents reads as Read does.
+// Documents reads as Read does, and users whole.
 func (i inspection) Documents(keys []authz.Key) ([]authz.Document, error) {
 	documents := make([]authz.Document, len(keys))
-	return documents, readDocuments(i.q, keys, documents)
+	return documents, readDocuments(i.q, keys, documents, math.MaxInt)
 }
 
 // Log reads the whole change log, also what is before its floor or beyond its

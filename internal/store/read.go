@@ -13,7 +13,9 @@ import (
 // constant number of queries, each by index.
 //
 // Ids are compared byte by byte, a login as usernames are: A-Z as a-z. Expired
-// grants are in the documents, as a document does not know when it is used.
+// grants are in the documents, as a document does not know when it is used. A
+// user with more than Options.Listed accounts is Narrow; what was granted on one
+// of them is there to be read of every user, narrow or not.
 func (s *Store) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, authz.Point, error) {
 	var at authz.Point
 	documents := make([]authz.Document, len(keys))
@@ -21,7 +23,7 @@ func (s *Store) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, a
 		if at, err = readPoint(q); err != nil {
 			return err
 		}
-		return readDocuments(q, keys, documents)
+		return readDocuments(q, keys, documents, s.listed)
 	})
 	if err != nil {
 		return nil, authz.Point{}, fmt.Errorf("read %d documents: %w", len(keys), err)
@@ -46,23 +48,25 @@ func readRevision(q queryer) (revision authz.Revision, err error) {
 	return revision, err
 }
 
-func readDocuments(q queryer, keys []authz.Key, documents []authz.Document) error {
+// readDocuments reads the documents of keys, of users those with listed accounts
+// at most whole.
+func readDocuments(q queryer, keys []authz.Key, documents []authz.Document, listed int) error {
 	wanted := map[authz.Kind]*rowset{}
 	for i, key := range keys {
-		id := key.ID
-		if key.Kind == authz.KindLogin {
-			id = authz.LoginKey(id).ID
-		}
-		if !storable(id) {
+		if !storable(key.ID) {
 			continue // nothing is kept under such an id
 		}
 		if wanted[key.Kind] == nil {
 			wanted[key.Kind] = &rowset{}
 		}
-		wanted[key.Kind].add(i, id)
+		want(wanted[key.Kind], i, key)
+	}
+	users := func(q queryer, rows *rowset, documents []authz.Document) error {
+		return readUsers(q, rows, documents, listed)
 	}
 	for kind, read := range map[authz.Kind]func(queryer, *rowset, []authz.Document) error{
-		authz.KindUser:         readUsers,
+		authz.KindUser:         users,
+		authz.KindUserAccount:  readUserAccounts,
 		authz.KindLogin:        readLogins,
 		authz.KindAccount:      readAccounts,
 		authz.KindCompany:      readCompanies,
@@ -77,6 +81,19 @@ func readDocuments(q queryer, keys []authz.Key, documents []authz.Document) erro
 		}
 	}
 	return nil
+}
+
+// want adds the row of a key.
+func want(rows *rowset, n int, key authz.Key) {
+	switch key.Kind {
+	case authz.KindLogin:
+		rows.add(n, authz.LoginKey(key.ID).ID)
+	case authz.KindUserAccount:
+		user, account := key.UserAccount()
+		rows.add(n, user, account)
+	default:
+		rows.add(n, key.ID)
+	}
 }
 
 // sought are the rows of a Read: the number of the document, and an id.

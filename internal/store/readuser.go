@@ -8,7 +8,10 @@ import (
 	"github.com/postern-authz/postern/internal/authz"
 )
 
-func readUsers(q queryer, rows *rowset, documents []authz.Document) error {
+// readUsers reads the documents of users. A user with more accounts than listed
+// is Narrow: what it costs to read does not grow with them, but for counting
+// those on the lists of tools.
+func readUsers(q queryer, rows *rowset, documents []authz.Document, listed int) error {
 	const query = `
 		SELECT r.n, u.id, u.kind, u.removed_at IS NOT NULL, u.mfa_enrolled` + sought + `
 		CROSS JOIN users u WHERE u.id = r.id`
@@ -28,10 +31,22 @@ func readUsers(q queryer, rows *rowset, documents []authz.Document) error {
 	if err != nil {
 		return err
 	}
-	if err := readGrants(q, members); err != nil {
+	if err := readHeldTools(q, members); err != nil {
 		return err
 	}
-	if err := readHeldTools(q, members); err != nil {
+	if err := readNarrow(q, owners, members, documents, listed); err != nil {
+		return err
+	}
+	whole := &rowset{}
+	for i, n := range owners {
+		if !documents[n].User.Narrow {
+			whole.add(i, members[i].ID)
+		}
+	}
+	if err := readGrants(q, members, whole); err != nil {
+		return err
+	}
+	if err := readLists(q, members, whole); err != nil {
 		return err
 	}
 	for i, n := range owners {
@@ -71,19 +86,20 @@ func membershipRows(members []authz.Membership) *rowset {
 	return &rows
 }
 
-// readGrants fills in what counts where: accounts, account groups, and
-// companies whose accounts were granted all together.
-func readGrants(q queryer, members []authz.Membership) error {
-	const query = `
-		SELECT r.n, 'account:' || g.account_id, g.expires_at` + sought + `
-		CROSS JOIN account_grants g WHERE g.membership_id = r.id
-		UNION ALL
+// readGrants fills in what counts where: account groups, companies whose
+// accounts were granted all together and, of those memberships that are read
+// whole, accounts.
+func readGrants(q queryer, members []authz.Membership, whole *rowset) error {
+	const inline = `
 		SELECT r.n, 'account_group:' || g.account_group_id, NULL` + sought + `
 		CROSS JOIN account_group_grants g WHERE g.membership_id = r.id
 		UNION ALL
 		SELECT r.n, 'company:' || g.company_id, NULL` + sought + `
 		CROSS JOIN membership_companies g WHERE g.membership_id = r.id AND g.all_accounts`
-	err := q.each(query, membershipRows(members), func(row *sql.Rows) error {
+	const accounts = `
+		SELECT r.n, 'account:' || g.account_id, g.expires_at` + sought + `
+		CROSS JOIN account_grants g WHERE g.membership_id = r.id`
+	read := func(row *sql.Rows) error {
 		var n int
 		var g authz.Grant
 		var expires *int64
@@ -93,40 +109,48 @@ func readGrants(q queryer, members []authz.Membership) error {
 		g.Expires = instant(expires)
 		members[n].Grants = append(members[n].Grants, g)
 		return nil
-	})
+	}
+	if err := q.each(inline, membershipRows(members), read); err != nil {
+		return err
+	}
+	if err := q.each(accounts, whole, read); err != nil {
+		return err
+	}
 	byScope := func(a, b authz.Grant) int { return cmp.Compare(a.Scope, b.Scope) }
 	for i := range members {
 		if !slices.IsSortedFunc(members[i].Grants, byScope) {
 			slices.SortFunc(members[i].Grants, byScope)
 		}
 	}
-	return err
+	return nil
 }
 
-// readHeldTools fills in the tools and the list of accounts of each.
+// readHeldTools fills in the tools, with the number of accounts on the list of
+// each.
 func readHeldTools(q queryer, members []authz.Membership) error {
-	const tools = `
-		SELECT r.n, g.tool_id, g.expires_at` + sought + `
+	const query = `
+		SELECT r.n, g.tool_id, g.expires_at,
+			(SELECT COUNT(*) FROM tool_account_grants a WHERE a.membership_id = g.membership_id AND a.tool_id = g.tool_id)` + sought + `
 		CROSS JOIN tool_grants g WHERE g.membership_id = r.id ORDER BY r.n, g.tool_id`
-	rows := membershipRows(members)
-	err := q.each(tools, rows, func(row *sql.Rows) error {
+	return q.each(query, membershipRows(members), func(row *sql.Rows) error {
 		var n int
 		var tool authz.Tool
 		var expires *int64
-		if err := scan(row, &n, &tool.ID, &expires); err != nil {
+		if err := scan(row, &n, &tool.ID, &expires, &tool.Unlisted); err != nil {
 			return err
 		}
 		tool.Expires = instant(expires)
 		members[n].Tools = append(members[n].Tools, tool)
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	const accounts = `
+}
+
+// readLists lists the accounts of tools.
+func readLists(q queryer, members []authz.Membership, whole *rowset) error {
+	const query = `
 		SELECT r.n, g.tool_id, g.account_id` + sought + `
 		CROSS JOIN tool_account_grants g WHERE g.membership_id = r.id`
-	err = q.each(accounts, rows, func(row *sql.Rows) error {
+	err := q.each(query, whole, func(row *sql.Rows) error {
 		var n int
 		var id, account string
 		if err := scan(row, &n, &id, &account); err != nil {
@@ -134,7 +158,8 @@ func readHeldTools(q queryer, members []authz.Membership) error {
 		}
 		// The schema keeps no list without its tool, and both are of one state.
 		i, _ := slices.BinarySearchFunc(members[n].Tools, id, func(t authz.Tool, id string) int { return cmp.Compare(t.ID, id) })
-		members[n].Tools[i].Accounts = append(members[n].Tools[i].Accounts, account)
+		tool := &members[n].Tools[i]
+		tool.Accounts, tool.Unlisted = append(tool.Accounts, account), tool.Unlisted-1
 		return nil
 	})
 	for i := range members {

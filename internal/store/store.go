@@ -42,6 +42,10 @@ type Options struct {
 	// ChangeLog is how many entries the change log keeps at least. A follower
 	// further behind is told to forget everything. 0: 100,000.
 	ChangeLog int
+	// Listed is how many accounts the document of a user lists at most, those
+	// granted and those on the lists of its tools counted together. One with
+	// more is Narrow. 0: 1,000; less than 0: none.
+	Listed int
 }
 
 // A Store keeps the directory in one database. It is safe for use by many
@@ -51,6 +55,7 @@ type Store struct {
 	log     *slog.Logger
 	now     func() time.Time
 	keep    int // entries of the change log
+	listed  int // accounts in a user's document
 	metrics *Metrics
 
 	writer *sql.DB // one connection on SQLite, so writers queue here and not on its lock
@@ -73,7 +78,8 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.log, s.now, s.keep, s.metrics = options.Log, options.Now, options.ChangeLog, options.Metrics
+	s.log, s.now, s.metrics = options.Log, options.Now, options.Metrics
+	s.keep, s.listed = options.ChangeLog, options.Listed
 	if err := s.reach(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the %s database: %w", s.dialect.name, err), s.Close())
 	}
@@ -105,6 +111,9 @@ func withDefaults(o Options) Options {
 	}
 	if o.ChangeLog == 0 {
 		o.ChangeLog = 100_000
+	}
+	if o.Listed == 0 {
+		o.Listed = 1000
 	}
 	return o
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
@@ -20,8 +21,8 @@ func testChanges(t *testing.T, newDSN func(testing.TB) string) {
 	t.Run("each change names the documents it changed", func(t *testing.T) { testChangeCases(t, Open(t, newDSN(t))) })
 	t.Run("whatever is put, no changed document is missing", func(t *testing.T) {
 		dsn := newDSN(t)
-		s, db := Open(t, dsn), rawOpen(t, dsn)
-		rapid.Check(t, func(rt *rapid.T) { changeProperty(rt, s, db) })
+		s, narrow, db := Open(t, dsn), OpenListing(t, dsn, 1), rawOpen(t, dsn)
+		rapid.Check(t, func(rt *rapid.T) { changeProperty(rt, s, narrow, db) })
 	})
 }
 
@@ -78,15 +79,16 @@ func testChangeCases(t *testing.T, s *store.Store) {
 }
 
 // changeProperty puts random records a few at a time and compares all documents
-// before and after with what the change log says.
-func changeProperty(t *rapid.T, s *store.Store, db *sql.DB) {
+// before and after with what the change log says. Narrow documents are read, and
+// compared with the whole ones of the other store.
+func changeProperty(t *rapid.T, s, narrow *store.Store, db *sql.DB) {
 	empty(t, db)
 	ctx := context.Background()
 	if _, err := s.Update(ctx, putting(portal()...)); err != nil {
 		t.Fatal(err)
 	}
 	users := map[string]bool{"usr_1": true, "usr_2": true}
-	revision, before := documents(t, s, users)
+	revision, before := documents(t, narrow, users)
 	for range 4 {
 		var at authz.Revision
 		var err error
@@ -101,7 +103,8 @@ func changeProperty(t *rapid.T, s *store.Store, db *sql.DB) {
 		if err != nil && !refused {
 			t.Fatalf("put %+v: %v", records, err)
 		}
-		now, after := documents(t, s, users)
+		now, after := documents(t, narrow, users)
+		sameNarrow(t, s, after)
 		changes, err := s.Changes(ctx, authz.Point{Revision: revision}, 0)
 		switch {
 		case err != nil:
@@ -118,7 +121,7 @@ func changeProperty(t *rapid.T, s *store.Store, db *sql.DB) {
 			listed[change.Key] = true
 		}
 		for key, document := range after {
-			if !listed[key] && !reflect.DeepEqual(document, before[key]) {
+			if !listed[key.Logged()] && !reflect.DeepEqual(document, before[key]) {
 				t.Fatalf("%v changed and is not listed, after %+v\nfrom %+v\nto   %+v", key, records, before[key], document)
 			}
 		}
@@ -142,6 +145,9 @@ func documents(t *rapid.T, s *store.Store, users map[string]bool) (authz.Revisio
 	for range 2 { // the second time with the users that the logins name
 		for user := range users {
 			keys = append(keys, authz.Key{Kind: authz.KindUser, ID: user})
+			for _, account := range accounts() {
+				keys = append(keys, authz.UserAccountKey(user, account))
+			}
 		}
 		documents, at, err := s.Read(context.Background(), keys)
 		if err != nil {
@@ -162,6 +168,28 @@ func documents(t *rapid.T, s *store.Store, users map[string]bool) (authz.Revisio
 		t.Fatal(err)
 	}
 	return revision, found
+}
+
+// sameNarrow compares documents that list one account at most with whole ones.
+func sameNarrow(t *rapid.T, s *store.Store, found map[authz.Key]authz.Document) {
+	keys := slices.Collect(maps.Keys(found))
+	logged := make([]authz.Key, len(keys))
+	for i, key := range keys {
+		logged[i] = key.Logged()
+	}
+	whole, _, err := s.Read(context.Background(), logged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, key := range keys {
+		want := Narrowed(whole[i], 1)
+		if _, account := key.UserAccount(); account != "" {
+			want = PartOf(whole[i], account)
+		}
+		if !reflect.DeepEqual(found[key], want) {
+			t.Fatalf("%v:\ngot  %+v %+v\nwant %+v %+v", key, found[key], found[key].User, want, want.User)
+		}
+	}
 }
 
 func organizations() []string { return []string{"carrier", "acme", "resale"} }

@@ -96,6 +96,7 @@ func testDocuments(t *testing.T, newDSN func(testing.TB) string) {
 			t.Errorf("got %+v", got)
 		}
 	})
+	t.Run("a user with more accounts than are listed", func(t *testing.T) { testNarrow(t, dsn, userOf(t, s, "dana")) })
 	t.Run("a removed user and a removed membership keep their documents (R80)", func(t *testing.T) {
 		update(t, s,
 			directory.User{Kind: "personal", Username: "dana", Removed: true},
@@ -114,9 +115,43 @@ func testDocuments(t *testing.T, newDSN func(testing.TB) string) {
 			if _, err := rawOpen(t, dsn).Exec(statement); err != nil {
 				t.Fatal(err)
 			}
-			if got := userOf(t, s, "otto").Memberships; len(got) != 1 || got[0].Organization != "carrier" {
+			otto := userOf(t, s, "otto")
+			if got := otto.Memberships; len(got) != 1 || got[0].Organization != "carrier" {
 				t.Errorf("%s: got %+v, want the membership in carrier only", state, got)
+			}
+			for _, account := range accounts() {
+				if got := read(t, s, authz.UserAccountKey(otto.ID, account))[0]; got.Granted != nil {
+					t.Errorf("%s: got %+v on account %s, want nothing", state, got.Granted, account)
+				}
 			}
 		}
 	})
+}
+
+// testNarrow reads dana, who was granted two accounts and has two more on the
+// list of a tool, by stores that list more or fewer than these four.
+func testNarrow(t *testing.T, dsn string, whole *authz.User) {
+	dana := authz.Key{Kind: authz.KindUser, ID: whole.ID}
+	for _, listed := range []int{-1, 3, 4} {
+		narrow := OpenListing(t, dsn, listed)
+		if got, want := read(t, narrow, dana)[0], Narrowed(authz.Document{User: whole}, listed); !reflect.DeepEqual(got, want) {
+			t.Errorf("%d listed:\ngot  %+v\nwant %+v", listed, got.User, want.User)
+		}
+		if got := read(t, narrow, dana)[0].User; got.Narrow != (listed < 4) {
+			t.Errorf("%d listed: got narrow %v", listed, got.Narrow)
+		}
+	}
+	s := Open(t, dsn)
+	keys := []authz.Key{{Kind: authz.KindUserAccount, ID: whole.ID}, authz.UserAccountKey("usr_x", "s1"), authz.UserAccountKey(whole.ID, "s1 ")}
+	for _, got := range read(t, s, keys...) {
+		if !reflect.DeepEqual(got, authz.Document{}) {
+			t.Errorf("a key that names nothing: got %+v", got)
+		}
+	}
+	for _, account := range append(accounts(), "none") {
+		key := authz.UserAccountKey(whole.ID, account)
+		if got, want := read(t, s, key)[0], PartOf(authz.Document{User: whole}, account); !reflect.DeepEqual(got, want) {
+			t.Errorf("on account %s: got %+v, want %+v", account, got, want)
+		}
+	}
 }

@@ -44,6 +44,12 @@ func Open(t testing.TB, dsn string) *store.Store {
 	return open(t, store.Options{DSN: dsn})
 }
 
+// OpenListing is Open of a store whose users' documents list no more accounts.
+func OpenListing(t testing.TB, dsn string, listed int) *store.Store {
+	t.Helper()
+	return open(t, store.Options{DSN: dsn, Listed: listed})
+}
+
 func open(t testing.TB, options store.Options) *store.Store {
 	t.Helper()
 	s, err := store.Open(context.Background(), options)
