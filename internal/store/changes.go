@@ -121,6 +121,11 @@ const headStamp = `COALESCE((SELECT key FROM changes WHERE revision = d.revision
 // when this directory never was at that point: it has lost what came before it.
 // A point whose stamp is 0 is not checked.
 func (s *Store) Changes(ctx context.Context, after authz.Point, _ time.Duration) (authz.Changes, error) {
+	if s.look > 0 {
+		limited, stop := context.WithTimeout(ctx, s.look)
+		defer stop()
+		ctx = limited
+	}
 	changes, err := s.changes(ctx, after)
 	return changes, s.metrics.seen("changes", err)
 }

@@ -136,6 +136,48 @@ func TestF12WritesAreRefusedByAServerThatOnlyReads(t *testing.T) {
 	}
 }
 
+// F10: a host that falls silent is left for the next one while that is of use.
+// Nothing tells that it is gone: its connections stay open.
+func TestF10ASilentHostIsLeftForAnother(t *testing.T) {
+	dsn := postgres.DSN(t)
+	hosts := make([]*fleet.Proxy, 2)
+	for n := range hosts {
+		var err error
+		if hosts[n], err = fleet.NewProxy(postgres.Socket(), 1); err != nil {
+			t.Fatal(err)
+		}
+		defer hosts[n].Close()
+	}
+	storetest.Open(t, dsn)
+	both := by(t, dsn, hosts[0].Addr()+","+hosts[1].Addr()) + "&connect_timeout=1"
+	s, err := store.Open(t.Context(), store.Options{DSN: both, LookTimeout: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Changes(t.Context(), authz.Point{}, 0); err != nil {
+		t.Fatal(err)
+	}
+	hosts[0].Stall()
+	silent := time.Now()
+	for err = authz.ErrUnavailable; err != nil && time.Since(silent) < 20*time.Second; {
+		_, err = s.Changes(t.Context(), authz.Point{}, 0)
+	}
+	if err != nil {
+		t.Errorf("got %v, want the other host", err)
+	}
+	if got := time.Since(silent); got > 10*time.Second {
+		t.Errorf("got a look after %v, want one look lost and one connection", got)
+	}
+	t.Logf("the change log was read again %v after a host fell silent", time.Since(silent))
+	closing := time.Now()
+	if err := s.Close(); err != nil || time.Since(closing) > 5*time.Second {
+		t.Errorf("close: got %v after %v, want no wait for a farewell", err, time.Since(closing))
+	}
+	if err := hosts[0].Heal(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func mustParse(t *testing.T, dsn string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(dsn)

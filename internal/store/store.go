@@ -33,6 +33,9 @@ type Options struct {
 	ReadConns int
 	// StatementTimeout ends a PostgreSQL statement that takes longer. 0: 30 s.
 	StatementTimeout time.Duration
+	// LookTimeout ends a look at the change log that takes longer, so that the next
+	// one, on another connection, still comes in time. 0: there is no such limit.
+	LookTimeout time.Duration
 	// Pooler says that the DSN leads to a pooler that lends connections for one
 	// transaction, such as PgBouncer: nothing is kept on a connection for longer.
 	// Migrate is then refused, and Listen hears nothing.
@@ -57,6 +60,7 @@ type Store struct {
 	keep    int // entries of the change log
 	listed  int // accounts in a user's document
 	metrics *Metrics
+	look    time.Duration // how long a look at the change log may take; 0: as long as it wants
 
 	writer *sql.DB // one connection on SQLite, so writers queue here and not on its lock
 	reader *sql.DB
@@ -79,7 +83,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 		return nil, err
 	}
 	s.log, s.now, s.metrics = options.Log, options.Now, options.Metrics
-	s.keep, s.listed = options.ChangeLog, options.Listed
+	s.keep, s.listed, s.look = options.ChangeLog, options.Listed, options.LookTimeout
 	if err := s.reach(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the %s database: %w", s.dialect.name, err), s.Close())
 	}
