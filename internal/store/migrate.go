@@ -10,6 +10,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/postern-authz/postern/internal/authz"
 )
@@ -37,6 +38,11 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return fmt.Errorf("a pooler lends connections for a transaction only, and a migration holds a lock for longer; "+
 			"run `postern migrate` with a POSTERN_DATABASE that names PostgreSQL itself, and POSTERN_DATABASE_POOLER=false: %w", authz.ErrInvalid)
 	}
+	return s.migrate(ctx, 30)
+}
+
+// migrate tries again up to so many times while another process is at it.
+func (s *Store) migrate(ctx context.Context, again int) error {
 	provider, err := s.provider()
 	if err != nil {
 		return err
@@ -51,10 +57,11 @@ func (s *Store) Migrate(ctx context.Context) error {
 	results, err := provider.Up(ctx)
 	if err != nil {
 		// SQLite has no lock that outlives a transaction: two processes may start
-		// the same migration, and the second then fails on what the first made. It
-		// goes on from there.
-		if now, _, again := s.versions(ctx, provider); again == nil && now > current {
-			return s.Migrate(ctx)
+		// the same migration, and the second then waits in vain, or fails on what
+		// the first made. It goes on from there.
+		now, _, failed := s.versions(ctx, provider)
+		if again > 0 && failed == nil && (now > current || isSQLite(err, sqlite3.SQLITE_BUSY)) {
+			return s.migrate(ctx, again-1)
 		}
 		return fmt.Errorf("migrate the schema from version %d to %d: %w", current, target, s.dialect.classify(err))
 	}
