@@ -3,6 +3,7 @@ package pap_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"pgregory.net/rapid"
 
@@ -63,6 +64,7 @@ func (w *world) roads() map[string]func(*attempt, landscape, pap.Call) {
 		"accept":            w.accept,
 		"amend invitation":  w.amend,
 		"resend invitation": w.resend,
+		"unseat inviter":    w.unseat,
 		"revoke invitation": func(d *attempt, l landscape, c pap.Call) {
 			if i, ok := w.invitation(d); ok {
 				_, _, d.err = w.h.RevokeInvitation(ctx, c, d.organization, i.id)
@@ -85,11 +87,7 @@ func (w *world) roads() map[string]func(*attempt, landscape, pap.Call) {
 			_, _, d.err = w.h.TransferPrimaryContact(ctx, c, l.organization, w.member(l))
 		},
 		"set grants": func(d *attempt, l landscape, c pap.Call) {
-			m := w.member(l)
-			if seen, err := w.h.Member(ctx, c, l.organization, m); err == nil {
-				c = matching(c, seen.Revision)
-			}
-			_, _, d.err = w.h.SetGrants(ctx, c, l.organization, m, w.grants(l))
+			d.err = w.setGrants(c, l.organization, w.member(l), w.grants(l))
 		},
 		"patch grants": func(d *attempt, l landscape, c pap.Call) {
 			_, _, d.err = w.h.PatchGrants(ctx, c, l.organization, w.member(l), pap.GrantPatch{Add: w.grants(l), Remove: w.grants(l)})
@@ -142,10 +140,13 @@ func (w *world) accept(d *attempt, _ landscape, _ pap.Call) {
 	}
 	d.giver = i.by
 	call := pap.Call{RequestID: "request-1"}
-	if slices.Contains(w.people, d.actor) {
+	if d.actor != "" && w.seldom("signed in") {
 		call = w.call(d.actor) // maybe the one who was invited
+	} else {
+		d.actor = ""
 	}
-	made, _, err := w.h.AcceptInvitation(w.Context(), call, i.link, pap.Acceptance{
+	_, token, _ := strings.Cut(i.link, "#token=")
+	made, _, err := w.h.AcceptInvitation(w.Context(), call, token, pap.Acceptance{
 		Username: fmt.Sprintf("%s-n%d", w.name, w.names), Password: "correct horse", Profile: pap.Profile{GivenName: "New", FamilyName: "One"},
 	})
 	if d.err = err; err == nil && !slices.Contains(w.people, made.User) {
@@ -178,6 +179,36 @@ func (w *world) resend(d *attempt, _ landscape, c pap.Call) {
 	if d.err = err; err == nil {
 		w.vouch(i.id, d.actor, made.Link)
 	}
+}
+
+// unseat takes away what somebody invited others with, while they have not
+// accepted (C10).
+func (w *world) unseat(d *attempt, _ landscape, c pap.Call) {
+	i, ok := w.invitation(d)
+	if !ok || i.by == "" {
+		d.what = "nothing"
+		return
+	}
+	m := w.membership(i.organization, i.by)
+	if rapid.Bool().Draw(w.T, "by the operator") {
+		d.actor, d.giver, c = "", "", w.h.operator()
+	}
+	switch ctx := w.Context(); rapid.SampledFrom([]string{"demote", "suspend", "empty"}).Draw(w.T, "how") {
+	case "demote":
+		_, _, d.err = w.h.AssignRole(ctx, c, i.organization, m, "regular")
+	case "suspend":
+		_, _, d.err = w.h.Suspend(ctx, c, i.organization, m)
+	case "empty":
+		d.err = w.setGrants(c, i.organization, m, pap.Grants{})
+	}
+}
+
+func (w *world) setGrants(c pap.Call, organization, member string, g pap.Grants) error {
+	if seen, err := w.h.Member(w.Context(), c, organization, member); err == nil {
+		c = matching(c, seen.Revision)
+	}
+	_, _, err := w.h.SetGrants(w.Context(), c, organization, member, g)
+	return err
 }
 
 // vouch notes whose authority an invitation rests on from now on.

@@ -53,6 +53,7 @@ func bugs() []*bug {
 		{name: "a company holds what its contracts give elsewhere", blind: true, near: giving},
 		{name: "people manage those above them", forgives: []string{"manage.outranked", "manage.beyond", "manage.primary_contact"}},
 		{name: "the operator's tools are everybody's", during: []string{"grant tool", "set tool accounts", "restore"}, forgives: everything},
+		{name: "an invitation is not judged again when it is accepted", during: []string{"accept"}, forgives: everything, near: []string{"invite", "unseat inviter", "accept"}},
 		{name: "what is given outlives what it is given from", asks: lasting, near: giving},
 	}
 }

@@ -79,7 +79,21 @@ func newWorld(rt *rapid.T, h *house, n int, seed *bug) *world {
 	w.a, w.b = w.landscape("a"), w.landscape("b")
 	w.found(w.a)
 	w.found(w.b)
+	w.invite(w.a)
+	w.invite(w.b)
 	return w
+}
+
+// invite lets an administrator invite somebody, whose invitation may outlive what
+// the administrator invited with.
+func (w *world) invite(l landscape) {
+	ann := w.h.user(l.organization + "-ann")
+	made, _, err := w.h.Invite(w.Context(), w.call(ann), l.organization, pap.NewInvitation{
+		Email: "ines@" + l.organization + ".example", Role: "regular", Affiliation: "customer", Deliver: pap.DeliverReturnLink,
+		Grants: pap.Grants{Accounts: []pap.AccountGrant{{ID: l.organization + "-s1"}}},
+	})
+	w.must(err)
+	w.invitations = append(w.invitations, invited{made.Invitation.ID, l.organization, made.Link, made.Invitation.Email, ann})
 }
 
 func (w *world) id(parts ...string) string { return w.name + "-" + strings.Join(parts, "-") }
@@ -308,13 +322,19 @@ func (w *world) homeOf(did attempt) string {
 	return w.a.organization
 }
 
-func (w *world) belongs(user string, l landscape) (belongs bool) {
+func (w *world) belongs(user string, l landscape) bool {
+	return w.membership(l.organization, user) != ""
+}
+
+// membership is the id of the user's in the organization, or "".
+func (w *world) membership(organization, user string) (id string) {
 	w.must(w.h.Store.Look(w.Context(), func(r pap.Reader) error {
-		_, err := r.MemberOf(l.organization, user)
-		belongs = err == nil
+		if m, err := r.MemberOf(organization, user); err == nil {
+			id = m.ID
+		}
 		return nil
 	}))
-	return belongs
+	return id
 }
 
 // checkTrail: a change has an event, a refusal has none; only a link that is

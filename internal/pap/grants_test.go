@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -223,5 +224,26 @@ func TestARequestNamesSoMuchAndNoMore(t *testing.T) {
 			_, _, err := h.PatchGrants(t.Context(), h.as("paula"), "acme", h.member("acme", "rosa"), patch)
 			refused(t, err, "validation")
 		})
+	}
+}
+
+// A contract with services elsewhere is hidden from who has only the company that
+// it lies in; what is hidden stays, and the company of it too (R24).
+func TestWhatIsHiddenKeepsItsCompany(t *testing.T) {
+	h := open(t)
+	h.put(`{"type":"account","id":"k-3","company":"acme-south","kind":"contract","name":"Contract"}
+{"type":"account","id":"s-3","company":"acme-east","kind":"service","contract":"k-3","name":"Service"}
+{"type":"user","username":"carl","email":"carl@acme.example"}
+{"type":"membership","organization":"acme","user":"carl","role":"administrator","assigned_by":"user"}
+{"type":"grant","organization":"acme","user":"carl","company":"acme-south","all_accounts":true,"granted_by":"user"}
+{"type":"grant","organization":"acme","user":"regina","account":"k-3","granted_by":"user"}`)
+	carl, regina := h.as("carl"), h.member("acme", "regina")
+	carl.IfMatch = new(h.get(carl, "acme", "regina").Revision)
+	if _, _, err := h.SetGrants(t.Context(), carl, "acme", regina, pap.Grants{}); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := json.Marshal(h.get(h.as("paula"), "acme", "regina").Grants)
+	if !strings.HasPrefix(string(text), `{"companies":[{"id":"acme-south","all_accounts":false}],"accounts":[{"id":"k-3"}]`) {
+		t.Errorf("got %s, want the contract and its company", text)
 	}
 }

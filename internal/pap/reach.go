@@ -182,13 +182,7 @@ func (r reach) tool(t ToolGrant) (list []given) {
 
 // companiesUsed are the companies of the accounts that the grants name.
 func (r reach) companiesUsed(g Grants) (used []authz.Scope) {
-	note := func(account string) {
-		for _, s := range r.of[authz.ScopeOf(authz.KindAccount, account)] {
-			if kindOf(s) == authz.KindCompany {
-				used = append(used, s)
-			}
-		}
-	}
+	note := func(account string) { used = append(used, authz.ScopeOf(authz.KindCompany, r.company[account])) }
 	for _, a := range g.Accounts {
 		note(a.ID)
 	}

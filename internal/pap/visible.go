@@ -131,6 +131,9 @@ func (s view) split(g Grants, r reach) (seen, hidden Grants) {
 		scope := authz.ScopeOf(authz.KindCompany, c.ID)
 		if s.sees(r.of[scope]) {
 			seen.Companies = append(seen.Companies, c)
+			if slices.Contains(inHidden, scope) {
+				hidden.Companies = append(hidden.Companies, CompanyGrant{ID: c.ID})
+			}
 			continue
 		}
 		used := slices.Contains(inSeen, scope)
