@@ -18,8 +18,9 @@ const (
 
 var errAnswer = errors.New("Redis answers what no Redis would: the connection is closed")
 
-// A guard follows what comes in over a connection (RESP2), and ends it at an
-// answer that is too large to be one.
+// A guard follows what comes in over a connection, and ends it at an answer that
+// is too large to be one. We ask for RESP2, but the library asks Sentinels for
+// RESP3.
 type guard struct {
 	net.Conn
 	skip int    // bytes of a string that are still to come, with its end
@@ -79,28 +80,41 @@ func (g *guard) begin() bool {
 		return false
 	}
 	switch text[0] {
-	case '+', '-', ':':
+	case '+', '-', ':', '_', ',', '#', '(':
 		g.whole()
 		return true
-	case '$', '*':
+	case '$', '!', '=':
 		n, err := strconv.Atoi(string(text[1:]))
-		return err == nil && n >= -1 && g.list(text[0], n)
+		return err == nil && g.text(n)
+	case '*', '~', '>':
+		n, err := strconv.Atoi(string(text[1:]))
+		return err == nil && g.list(n, 1)
+	case '%':
+		n, err := strconv.Atoi(string(text[1:]))
+		return err == nil && g.list(n, 2)
 	}
-	return false // of a protocol that we did not ask for
+	return false
 }
 
-// list begins a string or a list of length n; -1 is none at all.
-func (g *guard) list(kind byte, n int) bool {
-	switch {
-	case kind == '$' && n >= 0:
-		g.skip = n + len("\r\n")
-		return n <= maxBulk
-	case n <= 0:
+// text begins a string of n bytes; -1 is none at all.
+func (g *guard) text(n int) bool {
+	if n == -1 {
 		g.whole()
 		return true
 	}
-	g.left = append(g.left, n)
-	return n <= maxArray && len(g.left) <= maxDepth
+	g.skip = n + len("\r\n")
+	return n >= 0 && n <= maxBulk
+}
+
+// list begins a list of n, or a map, which has two elements for each; -1 is none
+// at all.
+func (g *guard) list(n, each int) bool {
+	if n == -1 || n == 0 {
+		g.whole()
+		return true
+	}
+	g.left = append(g.left, n*each)
+	return n > 0 && n <= maxArray && len(g.left) <= maxDepth
 }
 
 // whole takes note that an answer, or an element of a list, is complete.

@@ -24,7 +24,10 @@ func TestTheGuardLetsAnswersPassAndNothingElse(t *testing.T) {
 		"a line without an end":       {"+" + strings.Repeat("x", maxLine+1), false},
 		"a line that ends otherwise":  {"+OK\n", false},
 		"an empty line":               {"\r\n", false},
-		"another protocol":            {"%1\r\n+a\r\n+b\r\n", false},
+		"answers of RESP3":            {"%2\r\n+a\r\n*1\r\n:1\r\n+b\r\n_\r\n~1\r\n,inf\r\n>1\r\n=5\r\ntxt:a\r\n!1\r\nx\r\n(1\r\n#t\r\n+OK\r\n", true},
+		"a map of 100 million":        {"%100000000\r\n", false},
+		"a string without a length":   {"$?\r\n", false},
+		"a kind that nobody answers":  {"|1\r\n+a\r\n+b\r\n", false},
 		"no protocol":                 {"HTTP/1.1 400 Bad Request\r\n", false},
 	} {
 		t.Run(name, func(t *testing.T) {

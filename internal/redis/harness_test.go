@@ -89,7 +89,7 @@ func (r *rig) await(what string, so func() bool) {
 	r.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !so(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			r.t.Fatalf("waited in vain: %s\n%s", what, r.log)
+			r.t.Fatalf("waited in vain: %s; Redis is away: %v\n%s", what, !r.breaker.closed(), r.log)
 		}
 	}
 }

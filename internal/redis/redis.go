@@ -56,16 +56,16 @@ const (
 // A Tier is a directory's documents in Redis. It is safe for concurrent use.
 // Run must run for it to hold anything.
 type Tier struct {
-	client  goredis.UniversalClient
-	sealer  *sealer
-	timeout time.Duration
-	ttl     time.Duration
-	log     *slog.Logger
-	metrics *metrics
-	breaker *breaker
-	gets    chan struct{} // holds one for each Get that runs
-	queue   chan write
-	news    chan struct{} // says that announced has risen
+	client    goredis.UniversalClient
+	sealer    *sealer
+	timeout   time.Duration
+	ttl       time.Duration
+	log       *slog.Logger
+	metrics   *metrics
+	breaker   *breaker
+	gets      chan struct{} // holds one for each Get that runs
+	queue     chan write
+	news      chan struct{} // says that announced has risen
 	listenFor time.Duration // how long nothing may be heard; 3 s
 	// announced is the highest revision that others are to be told of.
 	announced atomic.Uint64
