@@ -289,7 +289,7 @@ func TestF36OnlyTheRightSchemaIsServed(t *testing.T) {
 	i.sql(t, "INSERT INTO schema_versions (version_id, is_applied) VALUES (9999, TRUE)")
 	refuses([]string{"serve"}, "version 9999", "only "+newest)
 	refuses([]string{"migrate"}, "version 9999", "only "+newest)
-	const rounds = 6
+	const rounds = 4
 	for n := range rounds {
 		i.env = append(i.env, "POSTERN_DATABASE="+faulty.DSN(t))
 		migrating := i.command("migrate")
