@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -55,6 +56,9 @@ that name is held to the same limits, and kept out when the key is revoked.`,
 			id, secret, hash := httpserver.NewAppKey()
 			key.ID, key.Hash = cmp.Or(certificate, id), hash[:]
 			return withStore(c, s, func(st *store.Store) error {
+				if err := wantOrganizations(c.Context(), st, key.Organizations); err != nil {
+					return err
+				}
 				err := st.PutAppKey(c.Context(), key)
 				if err != nil || certificate != "" {
 					return err // the secret of a certificate's key is nobody's
@@ -93,6 +97,22 @@ func checkScope(c *cobra.Command, key store.AppKey, expires time.Duration) error
 		}
 	}
 	return nil
+}
+
+// wantOrganizations refuses a key for an organization that is not there: with a
+// slip in its name nobody would be answered, or whoever gets that name later.
+func wantOrganizations(ctx context.Context, st *store.Store, ids []string) error {
+	keys := make([]authz.Key, len(ids))
+	for i, id := range ids {
+		keys[i] = authz.Key{Kind: authz.KindOrganization, ID: id}
+	}
+	documents, _, err := st.Read(ctx, keys)
+	for i, d := range documents {
+		if d.Place == nil {
+			return fmt.Errorf("--organization: the directory has no organization %s; import or create it first", ids[i])
+		}
+	}
+	return err
 }
 
 func keyListCommand(s streams) *cobra.Command {
