@@ -131,6 +131,9 @@ func (s *Store) Changes(ctx context.Context, after authz.Point, _ time.Duration)
 }
 
 func (s *Store) changes(ctx context.Context, after authz.Point) (authz.Changes, error) {
+	if err := s.place.check(); err != nil {
+		return authz.Changes{}, err
+	}
 	// One statement reads one state, so head and entries belong together.
 	const query = `
 		SELECT d.revision, ` + headStamp + `, d.change_floor, COALESCE(c.revision, 0), COALESCE(c.kind, ''), COALESCE(c.key, '')

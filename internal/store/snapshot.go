@@ -20,6 +20,9 @@ func (s *Store) snapshot(ctx context.Context, fn func(queryer) error) error {
 
 // transaction begins one with the settings that statements rely on.
 func (s *Store) transaction(ctx context.Context, pool *sql.DB, options *sql.TxOptions) (*sql.Tx, error) {
+	if err := s.place.check(); err != nil {
+		return nil, err
+	}
 	db, err := pool.BeginTx(ctx, options)
 	if err != nil {
 		return nil, s.dialect.classify(err)

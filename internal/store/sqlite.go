@@ -54,6 +54,9 @@ func openSQLite(path string, options Options) (*Store, error) {
 		return nil, fmt.Errorf("open the database file: %w", err)
 	}
 	s := &Store{dialect: sqliteDialect()}
+	if s.place, err = placeOf(abs); err != nil {
+		return nil, err
+	}
 	if s.writer, err = sqlitePool(abs, 1, writerPages, "_txlock", "immediate", "_journal_mode", "WAL"); err != nil {
 		return nil, err
 	}

@@ -61,6 +61,7 @@ type Store struct {
 	listed  int // accounts in a user's document
 	metrics *Metrics
 	look    time.Duration // how long a look at the change log may take; 0: as long as it wants
+	place   place         // of an SQLite file
 
 	writer *sql.DB // one connection on SQLite, so writers queue here and not on its lock
 	reader *sql.DB

@@ -54,6 +54,9 @@ func (s *Store) writeOnce(ctx context.Context, fn func(*tx) error) (authz.Revisi
 	if err := t.tell(); err != nil {
 		return 0, err
 	}
+	if err := s.place.check(); err != nil {
+		return 0, err
+	}
 	if err := db.Commit(); err != nil {
 		return 0, fmt.Errorf("commit revision %d: %w", t.revision, s.dialect.uncommitted(err))
 	}
