@@ -18,6 +18,9 @@ var _ backup.Target = (*Store)(nil)
 // more than the backup has, in which everything changed, so that followers
 // forget what they knew.
 func (s *Store) Load(ctx context.Context, h backup.Header, rows func(backup.Sink) error) (authz.Revision, error) {
+	if err := s.unpooled(); err != nil {
+		return 0, err
+	}
 	if err := s.migrateFor(ctx, h.Schema); err != nil {
 		return 0, err
 	}

@@ -34,9 +34,8 @@ func (s *Store) Prepare(ctx context.Context) error {
 // own. Several processes may do so at once: one of them works, the others find
 // it done. A schema from a newer Postern is left alone and is ErrSchemaAhead.
 func (s *Store) Migrate(ctx context.Context) error {
-	if s.dialect.settings != "" {
-		return fmt.Errorf("a pooler lends connections for a transaction only, and a migration holds a lock for longer; "+
-			"run `postern migrate` with a POSTERN_DATABASE that names PostgreSQL itself, and POSTERN_DATABASE_POOLER=false: %w", authz.ErrInvalid)
+	if err := s.unpooled(); err != nil {
+		return err
 	}
 	return s.migrate(ctx, 30)
 }
@@ -69,6 +68,15 @@ func (s *Store) migrate(ctx context.Context, again int) error {
 		s.log.InfoContext(ctx, "migrated the schema", "version", r.Source.Version, "duration", r.Duration)
 	}
 	return nil
+}
+
+// unpooled refuses to migrate through a pooler.
+func (s *Store) unpooled() error {
+	if s.dialect.settings == "" {
+		return nil
+	}
+	return fmt.Errorf("a pooler lends connections for a transaction only, and a migration holds a lock for longer; "+
+		"run this command with a POSTERN_DATABASE that names PostgreSQL itself, and POSTERN_DATABASE_POOLER=false: %w", authz.ErrInvalid)
 }
 
 // CheckSchema says whether the schema is the one this binary works with. It is
