@@ -20,7 +20,7 @@ const golden = "matrix.golden.md"
 
 // order is that of the roles in the table; what is not here comes after. The
 // last two are of machines.
-var order = []string{"primary_contact", "administrator", "regular", "read_only", "support", "sales", "operator", "sync", "identity"}
+var order = []string{"primary_contact", "administrator", "regular", "read_only", "support", "sales", "operator", "sync", "identity", "replicate"}
 
 // TestTheMatrixIsTheReviewedOne keeps the table of what each role may do in the
 // repository, so that whoever changes a role sees and shows the cells that move.

@@ -51,7 +51,8 @@ var imports = map[string][]string{
 	"internal/webhook":                   {"internal/authz", "internal/pap", "internal/outbox"},
 	"internal/bearer":                    {"internal/authz", "internal/keyring", "internal/pap", "internal/secret"},
 	"internal/managementapi/openapitest": {},
-	"internal/managementapi":             {"internal/authz", "internal/ijson", "internal/directory", "internal/pap", "internal/httpserver"},
+	"internal/feed":                      {"internal/authz"},
+	"internal/managementapi":             {"internal/authz", "internal/feed", "internal/ijson", "internal/directory", "internal/pap", "internal/httpserver"},
 }
 
 // everything names the packages that put the others together.

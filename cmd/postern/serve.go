@@ -4,10 +4,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postern-authz/postern/internal/app"
+	"github.com/postern-authz/postern/internal/config"
 )
 
 func serveCommand(s streams) *cobra.Command {
 	var withDemo bool
+	var only string
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve decisions",
@@ -17,11 +19,18 @@ setting at all it uses an SQLite file in the state directory, the embedded
 policy, and loopback addresses. Settings: postern help configuration.
 
 With --demo it serves a carrier's portal from a directory of its own, which is
-gone when it ends, and prints what can be asked of it.`,
+gone when it ends, and prints what can be asked of it.
+
+With --only decisions it serves no administration, and with POSTERN_DIRECTORY_URL
+it needs no database: it follows the directory of another server. With --only
+management it answers no application. See: postern help fleet.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if withDemo {
 				return serveDemo(c, s)
+			}
+			if only != "" {
+				s.environ = append(s.environ[:len(s.environ):len(s.environ)], config.Prefix+"ONLY="+only)
 			}
 			cfg, err := load(s)
 			if err != nil {
@@ -30,6 +39,8 @@ gone when it ends, and prints what can be asked of it.`,
 			return app.Serve(c.Context(), cfg, app.Options{Log: logger(s, cfg), Out: s.out})
 		},
 	}
+	c.Flags().StringVar(&only, "only", "", "decisions or management: serve nothing else (default POSTERN_ONLY)")
 	c.Flags().BoolVar(&withDemo, "demo", false, "serve a demo portal from a directory of its own")
+	c.MarkFlagsMutuallyExclusive("only", "demo")
 	return c
 }

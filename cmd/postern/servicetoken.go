@@ -46,7 +46,7 @@ func tokenCreateCommand(a *admin) *cobra.Command {
 	c := &cobra.Command{
 		Use: "create NAME", Short: "Make a service token and print it, once",
 		Long: `The secret is in the answer and nowhere else. What a token may be used for are its
-scopes: act (whatever the user may that it acts for), act.read, sync, identity,
+scopes: act (whatever the user may that it acts for), act.read, sync, identity, replicate,
 and operator. --operator-key makes an operator key instead, which is for
 everything.
 

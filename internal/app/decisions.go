@@ -13,7 +13,7 @@ func (s *server) decisions() (*httpserver.Server, error) {
 		return nil, err
 	}
 	authenticator, err := httpserver.NewAuthenticator(httpserver.AuthOptions{
-		Listener: "decisions", Mode: httpserver.Mode(d.AuthMode()), Keys: appKeys{s.store}, Metrics: s.registry, MaxStaleness: s.cfg.MaxStaleness,
+		Listener: "decisions", Mode: httpserver.Mode(d.AuthMode()), Keys: s.appKeys, Metrics: s.registry, MaxStaleness: s.cfg.MaxStaleness,
 	})
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/postern-authz/postern/internal/httpserver"
 )
@@ -22,24 +23,40 @@ func (s *server) serve(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	decisions, err := s.openDecisions(ctx)
+	open, err := s.open(ctx)
 	if err != nil {
 		return unlessEnded(ctx, err)
-	}
-	open := []listener{decisions}
-	s.addresses.Decisions = decisions.Addr()
-	if address, on := s.cfg.Management.Listen.Address(); on {
-		management, err := s.openManagement(ctx, string(address))
-		if err != nil {
-			return errors.Join(unlessEnded(ctx, err), decisions.Close())
-		}
-		open = append(open, management)
-		s.addresses.Management = management.Addr()
 	}
 	s.begun()
 	err = together(ctx, open)
 	s.Log.Info("ended")
 	return err
+}
+
+// open opens the listeners that this server has.
+func (s *server) open(ctx context.Context) (open []listener, err error) {
+	defer func() {
+		for i := 0; err != nil && i < len(open); i++ {
+			err = errors.Join(err, open[i].Close())
+		}
+	}()
+	if s.cfg.Decides() {
+		decisions, err := s.openDecisions(ctx)
+		if err != nil {
+			return open, err
+		}
+		open = append(open, decisions)
+		s.addresses.Decisions = decisions.Addr()
+	}
+	if address, on := s.cfg.Administers(); on {
+		management, err := s.openManagement(ctx, string(address))
+		if err != nil {
+			return open, err
+		}
+		open = append(open, management)
+		s.addresses.Management = management.Addr()
+	}
+	return open, nil
 }
 
 // unlessEnded is err, or nil once ctx has ended: nothing can be opened then.
@@ -56,11 +73,21 @@ func (s *server) begun() {
 	if s.addresses.Management != nil {
 		s.Log.Info("serving administration", "addr", s.addresses.Management.String())
 	}
-	s.Log.Info("serving decisions", "addr", s.addresses.Decisions.String(), "policy", s.engine.Live().Revision(),
-		"directory", s.cfg.Database.String(), "auth", s.cfg.Decisions.AuthMode())
+	if s.addresses.Decisions != nil {
+		s.Log.Info("serving decisions", "addr", s.addresses.Decisions.String(), "policy", s.engine.Live().Revision(),
+			"directory", s.whichDirectory(), "auth", s.cfg.Decisions.AuthMode())
+	}
 	if s.Serving != nil {
 		s.Serving(s.addresses)
 	}
+}
+
+// whichDirectory says where the directory is read.
+func (s *server) whichDirectory() string {
+	if s.cfg.Directory.Remote() {
+		return strings.Join(s.cfg.Directory.URLs, " ")
+	}
+	return s.cfg.Database.String()
 }
 
 func (s *server) openDecisions(ctx context.Context) (listener, error) {

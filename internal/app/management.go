@@ -45,7 +45,7 @@ func (s *server) management(ctx context.Context) (*httpserver.Server, error) {
 		Timeout: m.Timeout, DrainDelay: s.cfg.DrainDelay, TLS: certificates, Log: s.Log, Metrics: s.registry,
 	})
 	return server, managementapi.Register(server.App, managementapi.Options{
-		PAP: admin, Tokens: s.tokens, Secret: s.secret,
+		PAP: admin, Feed: s.publisher(), Tokens: s.tokens, Secret: s.secret,
 		Authenticate: func(c *fiber.Ctx) (pap.Principal, error) { return identify(c, callers) },
 		Limits: managementapi.Limits{
 			StrangerPerMinute: float64(m.StrangerRate), CredentialPerSecond: float64(m.Rate), CredentialBurst: 2 * m.Rate,

@@ -33,7 +33,7 @@ type Options struct {
 
 // Addresses are where the listeners came to listen.
 type Addresses struct {
-	Decisions  net.Addr
+	Decisions  net.Addr // nil: none
 	Management net.Addr // nil: none
 	Ops        net.Addr
 	// OperatorKey is the path of the file with the first operator key, as long
@@ -75,12 +75,13 @@ type server struct {
 	addresses Addresses
 	state     state
 
-	engine *policy.Engine
-	store  *store.Store
-	pip    *grant.PIP
-	log    *decisionlog.Log // nil: decisions are not logged
-	tokens *token.Tokens
-	pdp    *pdp.PDP
+	engine  *policy.Engine
+	store   *store.Store // nil: the directory is read at another server
+	appKeys httpserver.Keys
+	pip     *grant.PIP
+	log     *decisionlog.Log // nil: decisions are not logged
+	tokens  *token.Tokens
+	pdp     *pdp.PDP
 
 	secret    []byte // that everything which is sealed is sealed with
 	directory string // its id
@@ -170,53 +171,13 @@ func (s *server) loadPolicies(ctx context.Context) (err error) {
 	return nil
 }
 
-// openDirectory opens the database, waiting for it if it does not answer, and
-// follows its changes.
-func (s *server) openDirectory(ctx context.Context) error {
-	if err := s.openStore(ctx); err != nil {
-		return err
-	}
-	var err error
-	if s.secret, err = s.cfg.Key(); err != nil {
-		return err
-	}
-	if s.tokens, err = token.New(s.secret, s.directory); err != nil {
-		return err
-	}
-	s.pip = grant.New(grant.Options{
-		Source: s.store, MaxStaleness: s.cfg.MaxStaleness, PollInterval: s.cfg.PollInterval,
-		CacheBytes: int64(s.cfg.GrantsCache), Log: s.Log, Registerer: s.registry,
-	})
-	s.background("change log", func(ctx context.Context) {
-		if err := s.pip.Follow(ctx); err != nil {
-			s.Log.Error("the change log is not followed any more", "err", err)
-		}
-	})
-	s.background("changes that are heard of", func(ctx context.Context) { s.store.Listen(ctx, s.pip.Wake) })
-	return await(ctx, s.pip)
-}
-
 // Waits between attempts to open a database that does not answer.
 const (
 	firstRetry = 250 * time.Millisecond
 	lastRetry  = 5 * time.Second
 )
 
-func (s *server) openStore(ctx context.Context) error {
-	metrics := store.NewMetrics(s.registry)
-	return s.insist(ctx, func() (err error) {
-		if s.store, err = openPrepared(ctx, s.cfg, s.Log, metrics); err != nil {
-			return err
-		}
-		if s.directory, err = s.store.DirectoryID(ctx); err != nil {
-			return errors.Join(err, s.store.Close())
-		}
-		s.onClose("database", func(context.Context) error { return s.store.Close() })
-		return nil
-	})
-}
-
-// insist does what needs the database, again and again until it answers (F09).
+// insist does what needs the directory, again and again until it answers (F09).
 func (s *server) insist(ctx context.Context, do func() error) error {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		err := do()
@@ -227,7 +188,7 @@ func (s *server) insist(ctx context.Context, do func() error) error {
 		if !errors.Is(err, authz.ErrUnavailable) || ctx.Err() != nil {
 			return err
 		}
-		s.Log.Warn("the database does not answer; trying again", "err", err, "wait", wait.String())
+		s.Log.Warn("the directory does not answer; trying again", "err", err, "wait", wait.String())
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

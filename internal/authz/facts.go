@@ -8,8 +8,8 @@ import (
 // A Key names one thing of the directory that facts are read by, and that the
 // change log speaks of.
 type Key struct {
-	Kind Kind
-	ID   string
+	Kind Kind   `json:"kind"`
+	ID   string `json:"id"`
 }
 
 // A Kind is what a Key names.
@@ -73,64 +73,64 @@ func upper(c rune) bool { return 'A' <= c && c <= 'Z' }
 // A Document is what the directory knows by one Key. The zero Document is that
 // of a key the directory does not know.
 type Document struct {
-	Login string // the user's id, for KindLogin
-	User  *User  // for KindUser
+	Login string `json:"login,omitempty"` // the user's id, for KindLogin
+	User  *User  `json:"user,omitempty"`  // for KindUser
 	// Granted is for KindUserAccount, by organization and tool: what the user's
 	// document has of one account, or would have if it were not narrow.
-	Granted []Granted
-	Place   *Place // for every other kind
+	Granted []Granted `json:"granted,omitempty"`
+	Place   *Place    `json:"place,omitempty"` // for every other kind
 }
 
 // A User is a login identity with everything it has been granted: the grant
 // document. A removed user keeps its document, so that "removed" and "unknown"
 // differ.
 type User struct {
-	ID      string // usr_…
-	Kind    string // personal or group
-	Removed bool
-	MFA     bool
+	ID      string `json:"id"`   // usr_…
+	Kind    string `json:"kind"` // personal or group
+	Removed bool   `json:"removed,omitempty"`
+	MFA     bool   `json:"mfa,omitempty"`
 	// Narrow says that there are too many accounts to list here: no membership
 	// has a grant of one, and no tool names those on its list. What was granted
 	// on an account is a document of its own, of kind KindUserAccount.
-	Narrow      bool
-	Memberships []Membership // by organization; superseded and invited ones are left out
+	Narrow      bool         `json:"narrow,omitempty"`
+	Memberships []Membership `json:"memberships"` // by organization; superseded and invited ones are left out
 }
 
 // A Membership is a user in one organization. Role, grants and state belong to
 // it and not to the user.
 type Membership struct {
-	ID               string // mem_…
-	Organization     string
-	OrganizationKind string // customer, partner or operator
-	Affiliation      string // customer, end_customer or account_team
-	State            string // active, suspended or removed
-	Role             string
-	CPNI             bool // may see customer proprietary network information (R23)
-	Grants           []Grant
-	Tools            []Tool
+	ID               string  `json:"id"` // mem_…
+	Organization     string  `json:"organization"`
+	OrganizationKind string  `json:"organization_kind"` // customer, partner or operator
+	Affiliation      string  `json:"affiliation"`       // customer, end_customer or account_team
+	State            string  `json:"state"`             // active, suspended or removed
+	Role             string  `json:"role"`
+	CPNI             bool    `json:"cpni,omitempty"` // may see customer proprietary network information (R23)
+	Grants           []Grant `json:"grants,omitempty"`
+	Tools            []Tool  `json:"tools,omitempty"`
 }
 
 // A Grant lets a membership's role count in a scope.
 type Grant struct {
-	Scope   Scope
-	Expires time.Time // zero: never
+	Scope   Scope     `json:"scope"`
+	Expires time.Time `json:"expires,omitzero"` // zero: never
 }
 
 // A Tool is a product tool a membership holds. A tool starts with no accounts
 // (R30); its list is its own, whatever the account grants say (R31).
 type Tool struct {
-	ID       string
-	Accounts []string
-	Unlisted int       // how many accounts are on the list and not in Accounts: all, if the user is Narrow
-	Expires  time.Time // zero: never
+	ID       string    `json:"id"`
+	Accounts []string  `json:"accounts,omitempty"`
+	Unlisted int       `json:"unlisted,omitempty"` // how many accounts are on the list and not in Accounts: all, if the user is Narrow
+	Expires  time.Time `json:"expires,omitzero"`   // zero: never
 }
 
 // Granted is what a membership was granted on one account: that its role counts
 // there, or a tool of its own.
 type Granted struct {
-	Membership string    // mem_…
-	Tool       string    // empty: the role
-	Expires    time.Time // of the role; zero: never. A tool ends when the membership's Tool says
+	Membership string    `json:"membership"`       // mem_…
+	Tool       string    `json:"tool,omitempty"`   // empty: the role
+	Expires    time.Time `json:"expires,omitzero"` // of the role; zero: never. A tool ends when the membership's Tool says
 }
 
 // AsOf says which state of the directory facts are of.
@@ -158,17 +158,17 @@ func PairScope(contract, delivery string) Scope {
 
 // A Place is where a thing lies in the directory. What does not apply is empty.
 type Place struct {
-	Account       string
-	AccountKind   string // contract, delivery, billing or service
-	Contract      string // the account's contract account; its own id if it is one
-	Delivery      string // likewise
-	AccountGroups []string
-	Company       string
-	Organization  string
+	Account       string   `json:"account,omitempty"`
+	AccountKind   string   `json:"account_kind,omitempty"` // contract, delivery, billing or service
+	Contract      string   `json:"contract,omitempty"`     // the account's contract account; its own id if it is one
+	Delivery      string   `json:"delivery,omitempty"`     // likewise
+	AccountGroups []string `json:"account_groups,omitempty"`
+	Company       string   `json:"company,omitempty"`
+	Organization  string   `json:"organization,omitempty"`
 	// OrganizationKind is customer, partner or operator.
-	OrganizationKind string
-	Tool             string
-	Restricted       bool // of a tool: only the operator grants it (R29)
+	OrganizationKind string `json:"organization_kind,omitempty"`
+	Tool             string `json:"tool,omitempty"`
+	Restricted       bool   `json:"restricted,omitempty"` // of a tool: only the operator grants it (R29)
 }
 
 // A Point is one state in the history of one directory: its revision, and the
@@ -177,37 +177,37 @@ type Place struct {
 // again, with other stamps. The zero Point is that of a directory that was
 // never written.
 type Point struct {
-	Revision Revision
-	Stamp    uint64
+	Revision Revision `json:"revision"`
+	Stamp    uint64   `json:"stamp,string"`
 }
 
 // Changes is the change log after a point: the keys whose documents may no
 // longer be what they were.
 type Changes struct {
-	Head Point
+	Head Point `json:"head"`
 	// Reset says that the log no longer reaches back that far, that too much
 	// changed to be listed, or that the point is not of this history: no document
 	// read before Head may be used.
-	Reset bool
+	Reset bool `json:"reset,omitempty"`
 	// Lost says that the point is not of this history: the directory has lost
 	// what it knew at that point.
-	Lost bool
-	Keys []Change
+	Lost bool     `json:"lost,omitempty"`
+	Keys []Change `json:"keys,omitempty"`
 	// Floor is where Keys and Points begin, if the log was Reset and they are
 	// known all the same: what a server may learn of the past when it starts.
-	Floor Point
+	Floor Point `json:"-"`
 	// Points are those that the directory passed on the way to Head, in their
 	// order and with Head.
-	Points []Point
+	Points []Point `json:"points,omitempty"`
 	// Held is how long the look waited before it saw this: what it tells is that
 	// much younger than its beginning.
-	Held time.Duration
+	Held time.Duration `json:"-"`
 }
 
 // A Change says that a key's document changed in a revision.
 type Change struct {
-	Revision Revision
-	Key      Key
+	Revision Revision `json:"revision"`
+	Key      Key      `json:"key"`
 }
 
 // Kept is what a tier keeps of a document: it was true of the directory at AsOf.

@@ -26,6 +26,9 @@ type Config struct {
 	PublicURL      PublicURL `env:"PUBLIC_URL" help:"The https URL by which applications reach the decision listener; the AuthZEN metadata names it. Empty: no metadata is served."`
 	AllowPlaintext bool      `env:"ALLOW_PLAINTEXT" envDefault:"false" help:"Whether decisions may be served, PostgreSQL asked, and a password sent to Redis over a network without verified TLS. Set it only where the network itself is trusted and encrypted."`
 
+	Only      string    `env:"ONLY" envDefault:"all" enum:"all,decisions,management" help:"What this server serves: all, only decisions (a sidecar, with POSTERN_DIRECTORY_URL also one that has no database), or only management. postern serve --only says the same."`
+	Directory Directory `envPrefix:"DIRECTORY_"`
+
 	Decisions  Decisions  `envPrefix:"DECISIONS_"`
 	Management Management `envPrefix:"MANAGEMENT_"`
 	Ops        Ops        `envPrefix:"OPS_"`

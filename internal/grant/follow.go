@@ -216,6 +216,24 @@ func (p *PIP) awaitLook(ctx context.Context) {
 	p.awaitThat(ctx, func() bool { return p.ended > begun })
 }
 
+// Past returns once the change log was followed past a revision, or a look found
+// the directory at less, or ctx ends. It asks nobody to look.
+func (p *PIP) Past(ctx context.Context, revision authz.Revision) {
+	for looks := 0; ; looks++ {
+		p.mu.RLock()
+		head, polled := p.head.Revision, p.polled
+		p.mu.RUnlock()
+		if head > revision || head < revision && looks > 0 {
+			return
+		}
+		select {
+		case <-polled:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // Wake says that something was committed, so that the follower looks at once
 // instead of at the next interval. It never blocks.
 func (p *PIP) Wake() {

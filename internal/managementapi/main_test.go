@@ -18,6 +18,7 @@ import (
 
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/directory"
+	"github.com/postern-authz/postern/internal/feed"
 	"github.com/postern-authz/postern/internal/grant"
 	"github.com/postern-authz/postern/internal/httpserver"
 	"github.com/postern-authz/postern/internal/link"
@@ -106,12 +107,34 @@ func listen(t testing.TB, o Options) *listener {
 		Store: l.store, Judge: pdp.New(pdp.Options{Policies: engine, Facts: pip}), Links: links, Secrets: secrets, Passwords: passwords{},
 		PortalURLs: []string{"https://portal.example"}, Now: l.clock,
 	})
+	o.Feed = &feed.Publisher{
+		ID: "0123456789abcdef0123456789abcdef", Directory: l.store, Past: l.follow().Past, Token: plainTokens{}.Issue, Now: time.Now,
+		AppKeys: func(ctx context.Context, id string) (feed.AppKey, error) {
+			k, err := l.store.AppKey(ctx, id)
+			return feed.AppKey{ID: k.ID, Hash: k.Hash, Organizations: k.Organizations, Actions: k.Actions}, err
+		},
+	}
 	o.PAP, o.Tokens, o.Secret, o.Authenticate = l.PAP, plainTokens{}, secret, l.authenticate
 	if o.Limits.StrangerPerMinute == 0 {
 		o.Limits.StrangerPerMinute = 1000
 	}
 	l.serve(o)
 	return l
+}
+
+// follow follows the change log until the test ends.
+func (l *listener) follow() *grant.PIP {
+	pip := grant.New(grant.Options{Source: l.store, PollInterval: 20 * time.Millisecond})
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- pip.Follow(ctx) }()
+	l.t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			l.t.Error(err)
+		}
+	})
+	return pip
 }
 
 func (l *listener) serve(o Options) {
@@ -147,7 +170,7 @@ func (l *listener) authenticate(c *fiber.Ctx) (pap.Principal, error) {
 	name = strings.Clone(name)
 	actor := strings.Clone(c.Get("Postern-Actor"))
 	switch name {
-	case "operator", "act", "act.read", "sync", "identity":
+	case "operator", "act", "act.read", "sync", "identity", "replicate":
 		return pap.Principal{Kind: pap.ServiceToken, ID: "token-" + name, Scopes: []pap.Scope{pap.Scope(name)}, Actor: actor}, nil
 	}
 	documents, _, err := l.store.Read(c.UserContext(), []authz.Key{authz.LoginKey(name)})

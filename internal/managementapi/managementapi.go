@@ -30,6 +30,7 @@ type Options struct {
 	// One that is nobody's is an error of kind authz.ErrUnauthenticated, and an
 	// actor that cannot be is one of kind authz.ErrInvalid.
 	Authenticate func(*fiber.Ctx) (pap.Principal, error)
+	Feed         Feed   // of the directory; nil: it is not published
 	Secret       []byte // 32 bytes or more; page tokens are sealed with a key of it
 	Limits       Limits
 	Now          func() time.Time // the clock of PAP
@@ -51,6 +52,7 @@ const (
 // api is what the handlers share.
 type api struct {
 	pap         *pap.PAP
+	feed        Feed
 	tokens      Tokens
 	identity    func(*fiber.Ctx) (pap.Principal, error)
 	seal        *seal
@@ -72,7 +74,7 @@ func Register(r fiber.Router, o Options) error {
 	}
 	l := o.Limits.withDefaults()
 	a := &api{
-		pap: o.PAP, tokens: o.Tokens, identity: o.Authenticate, seal: seal,
+		pap: o.PAP, feed: o.Feed, tokens: o.Tokens, identity: o.Authenticate, seal: seal,
 		strangers:   newLimiter(l.StrangerPerMinute/60, int(l.StrangerPerMinute), o.Now),
 		credentials: newLimiter(l.CredentialPerSecond, l.CredentialBurst, o.Now),
 	}
@@ -151,6 +153,9 @@ func (a *api) identify(c *fiber.Ctx, op operation) (pap.Principal, error) {
 	principal, err := a.authenticate(c)
 	if err != nil {
 		return pap.Principal{}, err
+	}
+	if op.unmetered {
+		return principal, nil
 	}
 	return principal, a.credentials.take(string(principal.Kind) + ":" + principal.ID)
 }

@@ -23,6 +23,7 @@ type operation struct {
 	list             bool          // answers in pages
 	reads            bool          // changes nothing, though it is no GET: what it asks about has no place in a URL
 	public           bool          // a link is credential enough
+	unmetered        bool          // counts against no credential's rate
 	static           fiber.Handler // instead of handle: says what everybody may know
 	handle           func(*request) error
 }
@@ -31,7 +32,7 @@ type operation struct {
 // another, the literal one comes first.
 func operations() []operation {
 	return slices.Concat(staticOperations, organizationOperations, roleOperations, membershipOperations, memberOperations, grantOperations, selfOperations, invitationOperations, credentialOperations,
-		auditOperations, webhookOperations(), tokenOperations)
+		auditOperations, webhookOperations(), tokenOperations, feedOperations)
 }
 
 var staticOperations = []operation{

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/postern-authz/postern/internal/store"
 )
 
 // TestEveryOperationAnswersAsTheFileSays does everything once, as somebody who
@@ -128,6 +130,14 @@ func TestEveryOperationAnswersAsTheFileSays(t *testing.T) {
 	made = do(201, "operator", "POST", "/v1/service-tokens", `{"name":"portal","scopes":["act"],"organizations":["acme"],"expires_at":"2026-09-01T00:00:00Z"}`)
 	do(200, "operator", "GET", "/v1/service-tokens", "")
 	do(200, "operator", "DELETE", "/v1/service-tokens/"+made.text("id"), "")
+
+	if err := l.store.PutAppKey(t.Context(), store.AppKey{ID: "shop", Name: "Shop", Hash: make([]byte, 32), Actions: []string{"invoice."}}); err != nil {
+		t.Fatal(err)
+	}
+	do(200, "replicate", "GET", "/v1/feed", "")
+	do(200, "replicate", "GET", "/v1/feed/changes?after=0-0&wait=0", "")
+	do(200, "replicate", "POST", "/v1/feed/documents", `{"keys":[{"kind":"login","id":"regina"},{"kind":"user","id":"nobody"},{"kind":"account","id":"a-1"}]}`)
+	do(200, "replicate", "GET", "/v1/feed/app-keys/shop", "")
 
 	for _, op := range operations() {
 		if !done[op.id] {

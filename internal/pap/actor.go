@@ -14,7 +14,7 @@ import (
 type actor struct {
 	Actor
 	user  *authz.User // nil: a credential by itself, or nobody
-	roles []string    // of a credential by itself: operator, sync, identity
+	roles []string    // of a credential by itself: operator, sync, identity, replicate
 	bound []string    // the organizations its roles count in; empty: all
 }
 
@@ -22,7 +22,7 @@ type actor struct {
 // role may do.
 func roleOfScope(s Scope) string {
 	switch s {
-	case ScopeOperator, ScopeSync, ScopeIdentity:
+	case ScopeOperator, ScopeSync, ScopeIdentity, ScopeReplicate:
 		return string(s)
 	}
 	return ""

@@ -57,7 +57,7 @@ const (
 // A Scope is one use of a service token.
 type Scope string
 
-// The scopes. What operator, sync and identity may do by themselves is the
+// The scopes. What operator, sync, identity and replicate may do by themselves is the
 // policy's: each is a role of that name.
 const (
 	ScopeOperator Scope = "operator" // everything, everywhere; may act for the operator's staff
@@ -65,6 +65,9 @@ const (
 	ScopeActRead  Scope = "act.read" // of that, what changes nothing
 	ScopeSync     Scope = "sync"     // keeps companies, accounts and account groups up to date
 	ScopeIdentity Scope = "identity" // reports second factors and sign-ins, checks passwords
+	// ScopeReplicate is that of a server which decides and has no database: it
+	// reads every grant document, and changes nothing.
+	ScopeReplicate Scope = "replicate"
 )
 
 // Has reports whether the principal's credential may be used so.

@@ -33,7 +33,7 @@ const maxTokenLife = 366 * 24 * time.Hour
 
 // tokenScopes are what a service token may be used for.
 func tokenScopes() []Scope {
-	return []Scope{ScopeOperator, ScopeAct, ScopeActRead, ScopeSync, ScopeIdentity}
+	return []Scope{ScopeOperator, ScopeAct, ScopeActRead, ScopeSync, ScopeIdentity, ScopeReplicate}
 }
 
 // Tokens lists operator keys and service tokens, revoked and expired ones
@@ -140,6 +140,9 @@ func (w *work) checkServiceToken(in NewToken, t Token) error {
 		if !slices.Contains(tokenScopes(), s) {
 			return invalid(pointer("", "scopes", i), "value", "there is no scope %q, but %v", s, tokenScopes())
 		}
+	}
+	if err := checkReplicate(in); err != nil {
+		return err
 	}
 	if t.ExpiresAt.IsZero() || t.ExpiresAt.After(w.now.Add(maxTokenLife)) {
 		return invalid("/expires_at", "required", "a service token needs an expires_at within a year: rotate it before")

@@ -28,7 +28,7 @@ test_without_an_overlay_there_is_the_core if {
 test_attributes_are_known if {
 	every action in catalog.actions {
 		action.kind in {"view", "download", "change", "troubleshoot", "manage", "identify", "self"}
-		object.get(action, "machine", "sync") in {"sync", "identity"}
+		object.get(action, "machine", "sync") in {"sync", "identity", "replicate"}
 		object.get(action, "financial", "impact") in {"information", "impact"}
 		object.keys(action) - {
 			"section", "kind", "financial", "cpni", "operator", "tool",
@@ -81,7 +81,7 @@ test_what_else_is_special if {
 		"member.restore", "member.purge", "member.mfa.report", "credential.verify",
 		"organization.create", "organization.update", "company.update", "company.delete",
 		"account.update", "account.delete", "tool.update", "role.update",
-		"service_token.view", "service_token.create", "service_token.revoke",
+		"service_token.view", "service_token.create", "service_token.revoke", "directory.follow",
 	}
 	with_attribute("cpni") == {"call_record.view"}
 	with_attribute("tool") == {"tool.open", "tool.data.view", "tool.data.download", "tool.configure"}
@@ -93,5 +93,5 @@ test_what_else_is_special if {
 }
 
 test_no_member_is_a_machine if {
-	{role | some role, about in catalog.roles; about.machine} == {"sync", "identity"}
+	{role | some role, about in catalog.roles; about.machine} == {"sync", "identity", "replicate"}
 }

@@ -668,6 +668,14 @@ test_sync_keeps_account_groups_of_every_kind[action] if {
 	does("sync", ["organization:beta"], action, foreign) == {"manage.out_of_reach", "manage.account_group", "manage.operator_group"}
 }
 
+test_replicate_follows_the_directory if {
+	does("replicate", everywhere, "directory.follow", home) == {"manage.machine"}
+	does("replicate", ["organization:acme"], "directory.follow", home) == {"manage.out_of_reach"}
+	does("replicate", everywhere, "member.view", colleague) == {"manage.powerless"}
+	does("sync", everywhere, "directory.follow", home) == {"manage.powerless"}
+	"manage.out_of_reach" in refused(ask(staff, "directory.follow", home, []))
+}
+
 test_identity_reports if {
 	does("identity", everywhere, "member.mfa.report", colleague) == {"manage.machine"}
 	does("identity", ["organization:acme"], "credential.verify", colleague) == {"manage.machine"}
@@ -684,7 +692,7 @@ test_no_user_is_a_machine[kind] if {
 }
 
 test_nobody_makes_a_machine[role] if {
-	some role in ["sync", "identity"]
+	some role in ["sync", "identity", "replicate"]
 	every actor in [primary, staff, machine("operator", everywhere)] {
 		"manage.wrong_realm" in refused(ask(actor, "member.role.assign", colleague, [{"role": role}]))
 		"manage.wrong_realm" in refused(ask(actor, "member.role.assign", home, [{"role": role}]))

@@ -117,11 +117,11 @@ test_blind if {
 }
 
 test_includes if {
-	powers.includes.primary_contact == object.keys(roles) - {"operator", "sync", "identity"}
+	powers.includes.primary_contact == object.keys(roles) - {"operator", "sync", "identity", "replicate"}
 	powers.includes.administrator == powers.includes.primary_contact
 	powers.includes.read_only == {"read_only"}
 	powers.includes.regular == {"regular", "read_only", "support", "sales"}
-	powers.includes.operator == {"operator", "sync"}
+	powers.includes.operator == {"operator", "sync", "replicate"}
 }
 
 test_a_role_that_may_nothing_includes_none_and_is_in_none if {

@@ -95,3 +95,11 @@ identity contains action if {
 	some action, does in catalog.actions
 	does.machine == "identity"
 }
+
+# METADATA
+# title: Replicate
+# description: A server that decides and follows the directory of another.
+replicate contains action if {
+	some action, does in catalog.actions
+	does.machine == "replicate"
+}

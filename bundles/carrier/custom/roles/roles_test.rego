@@ -23,7 +23,7 @@ test_there_are_ten_roles_for_customers if {
 		"customer" in about.realms
 	}
 	count(offered) == 10
-	object.keys(matrix.roles) - offered == {"operator", "sync", "identity"}
+	object.keys(matrix.roles) - offered == {"operator", "sync", "identity", "replicate"}
 }
 
 test_each_is_for_one_section[role] if {

@@ -27,5 +27,5 @@ test_all_are_in_the_matrix if {
 	matrix.table["diagnostic.run"] - {"primary_contact", "administrator", "regular", "support"} == {"noc"}
 	{"auditor", "treasurer"} - matrix.table["invoice.view"] == set()
 	"reseller" in matrix.table["order.create"]
-	count(object.remove(matrix.roles, ["sync", "identity"])) == 11
+	count(object.remove(matrix.roles, ["sync", "identity", "replicate"])) == 11
 }

@@ -1,0 +1,98 @@
+package managementapi
+
+import (
+	"errors"
+	"net/http"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/feed"
+)
+
+// clientOf reads the feed of a listener as a server without a database does.
+func clientOf(t *testing.T, l *listener, token string, more ...string) *feed.Client {
+	t.Helper()
+	c := feed.NewClient(feed.Options{URLs: append(more, l.base), Token: token})
+	t.Cleanup(c.Close)
+	return c
+}
+
+func TestAServerWithoutADatabaseReadsWhatTheDirectoryHolds(t *testing.T) {
+	l := listen(t, Options{})
+	c := clientOf(t, l, "replicate")
+	state, err := c.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	login := authz.LoginKey("regina")
+	keys := []authz.Key{login, {Kind: authz.KindAccount, ID: "a-1"}, {Kind: authz.KindAccountGroup, ID: "globex-sites"}, {Kind: authz.KindTool, ID: "wan_analysis"}, {Kind: authz.KindUser, ID: "nobody"}}
+	docs, err := read1(t, l, login)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys = append(keys, authz.Key{Kind: authz.KindUser, ID: docs.Login})
+	got, at, err := c.Read(t.Context(), keys)
+	want, wantAt, wantErr := l.store.Read(t.Context(), keys)
+	if err != nil || wantErr != nil || at != wantAt || at != state.Head || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v at %v, %v; want %+v at %v, %v", got, at, err, want, wantAt, wantErr)
+	}
+	changes, err := c.Changes(t.Context(), authz.Point{}, 0)
+	all, wantErr := l.store.Changes(t.Context(), authz.Point{}, 0)
+	if err != nil || wantErr != nil || !reflect.DeepEqual(changes, all) {
+		t.Errorf("got %+v, %v; want %+v, %v", changes, err, all, wantErr)
+	}
+}
+
+func read1(t *testing.T, l *listener, key authz.Key) (authz.Document, error) {
+	t.Helper()
+	docs, _, err := l.store.Read(t.Context(), []authz.Key{key})
+	return docs[0], err
+}
+
+func TestALookWaitsUntilSomethingChanges(t *testing.T) {
+	l := listen(t, Options{})
+	c := clientOf(t, l, "replicate")
+	state, err := c.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	none, err := c.Changes(t.Context(), state.Head, 300*time.Millisecond)
+	if err != nil || none.Head != state.Head || len(none.Keys) > 0 || none.Held < 300*time.Millisecond || time.Since(begin) < none.Held {
+		t.Errorf("without a change: got %+v after %s, %v; want nothing after 300ms", none, time.Since(begin), err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { l.put(`{"type":"tool","id":"vpn","name":"VPN"}`) })
+	some, err := c.Changes(t.Context(), state.Head, 2*time.Second)
+	if err != nil || len(some.Keys) != 1 || some.Held > 1500*time.Millisecond {
+		t.Errorf("with a change: got %+v, %v; want one key, soon", some, err)
+	}
+}
+
+func TestWhoMayNotFollowIsToldSo(t *testing.T) {
+	l := listen(t, Options{})
+	for who, kind := range map[string]error{"sync": authz.ErrForbidden, "identity": authz.ErrForbidden, "paula": authz.ErrForbidden, "olga": authz.ErrForbidden, "stranger": authz.ErrUnauthenticated} {
+		if _, err := clientOf(t, l, who).Open(t.Context()); !errors.Is(err, kind) {
+			t.Errorf("%s: got %v, want one of kind %v", who, err, kind)
+		}
+	}
+	if _, err := clientOf(t, l, "replicate").AppKey(t.Context(), "nosuch"); !errors.Is(err, authz.ErrNotFound) {
+		t.Errorf("a key that there is not: got %v, want one of kind %v", err, authz.ErrNotFound)
+	}
+	for _, path := range []string{"?after=12", "?after=0-0&wait=-1", "?after=0-0&wait=9999", "?after=00-0", ""} {
+		l.as("replicate", http.MethodGet, feed.PathChanges+path, "").wants(http.StatusBadRequest, "")
+	}
+}
+
+// A listener that does not answer costs one failure; then the next is asked.
+func TestAnotherListenerIsAskedWhenOneDoesNotAnswer(t *testing.T) {
+	l := listen(t, Options{})
+	c := clientOf(t, l, "replicate", "http://127.0.0.1:1")
+	if _, err := c.Open(t.Context()); !errors.Is(err, authz.ErrUnavailable) {
+		t.Errorf("got %v, want one of kind %v", err, authz.ErrUnavailable)
+	}
+	if _, err := c.Open(t.Context()); err != nil {
+		t.Errorf("the next listener: got %v", err)
+	}
+}
