@@ -63,7 +63,13 @@ func faults() []fault {
 		{name: "F12 PostgreSQL takes no writes", inject: readOnly},
 		{restarts: true, name: "F16 the server that administers is killed", inject: func(c *topology, _ *rand.Rand) (func() error, error) {
 			c.management.kill()
-			return c.restart(c.management), nil
+			return func() error {
+				err := c.management.start()
+				for _, s := range c.sidecars {
+					s.source.Redirect(c.listener())
+				}
+				return err
+			}, nil
 		}},
 		{restarts: true, name: "F25 a sidecar is told to end", inject: func(c *topology, r *rand.Rand) (func() error, error) {
 			s := c.any(r)
@@ -73,12 +79,12 @@ func faults() []fault {
 			}
 			<-running.done
 			s.kill()
-			return c.restart(s), running.err
+			return s.start, running.err
 		}},
 		{restarts: true, name: "F26 a sidecar is killed", inject: func(c *topology, r *rand.Rand) (func() error, error) {
 			s := c.any(r)
 			s.kill()
-			return c.restart(s), nil
+			return s.start, nil
 		}},
 		{name: "F26 a sidecar stands still", inject: func(c *topology, r *rand.Rand) (func() error, error) {
 			p := c.any(r).now().cmd.Process
@@ -92,8 +98,6 @@ func faults() []fault {
 }
 
 func (c *topology) any(r *rand.Rand) *instance { return c.sidecars[r.IntN(len(c.sidecars))] }
-
-func (c *topology) restart(i *instance) func() error { return i.start }
 
 // toSource disturbs what one sidecar, or all of them, read the directory through.
 func toSource(disturb func(*fleet.Proxy)) func(*topology, *rand.Rand) (func() error, error) {

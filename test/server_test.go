@@ -44,7 +44,7 @@ func start(binary, dir string, env []string, flags ...string) (*server, error) {
 		s.err = s.cmd.Wait()
 		close(s.done)
 	}()
-	if !s.serves(slices.Contains(flags, "--demo")) {
+	if !s.serves(flags) {
 		return s, fmt.Errorf("the server does not serve: %v\n%s%s", s.kill(), s.stdout, s.stderr)
 	}
 	return s, nil
@@ -52,8 +52,8 @@ func start(binary, dir string, env []string, flags ...string) (*server, error) {
 
 // serves waits until the server says where it serves: in its log, or, as a demo,
 // to whoever started it.
-func (s *server) serves(demo bool) bool {
-	if demo {
+func (s *server) serves(flags []string) bool {
+	if slices.Contains(flags, "--demo") {
 		return s.stdout.await(s.done, func(text string) bool {
 			s.decisions, s.ops, s.administration = shown(text, "decisions"), shown(text, "ops"), shown(text, "administration")
 			return s.decisions.base != "" && s.ops.base != ""
@@ -61,7 +61,11 @@ func (s *server) serves(demo bool) bool {
 	}
 	return s.stderr.await(s.done, func(text string) bool {
 		s.decisions, s.ops, s.administration = logged(text, "serving decisions"), logged(text, "serving ops"), logged(text, "serving administration")
-		return s.decisions.base != "" && s.ops.base != ""
+		last := s.decisions
+		if slices.Contains(flags, "--only=management") {
+			last = s.administration
+		}
+		return last.base != "" && s.ops.base != ""
 	})
 }
 

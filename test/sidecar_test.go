@@ -2,18 +2,34 @@ package test
 
 import (
 	"fmt"
+	"net/http"
+	"strings"
+	"time"
 )
 
-// managementFlags make a server administer and not decide.
-var managementFlags []string
-
-// sidecar starts one of the servers that decide.
+// sidecar starts one of the servers that decide: without a database, on the
+// management listener and Redis.
 func (c *topology) sidecar(n int, settings []string) {
-	s := &instance{name: fmt.Sprintf("sidecar %d", n)}
-	s.source, s.redis = c.proxied(c.postgres.Socket()), c.proxied(c.redis.Addr())
-	s.i = c.installation(append(settings, "POSTERN_MANAGEMENT_LISTEN=none", "POSTERN_DATABASE="+c.database(s.source))...)
+	s := &instance{name: fmt.Sprintf("sidecar %d", n), flags: []string{"--only=decisions"}}
+	s.source, s.redis = c.proxied(c.listener()), c.proxied(c.redis.Addr())
+	s.i = c.installation(append(settings,
+		"POSTERN_DIRECTORY_URL=http://"+s.source.Addr(),
+		"POSTERN_DIRECTORY_TOKEN="+c.replicate(),
+		"POSTERN_REDIS_ADDRS="+s.redis.Addr())...)
 	c.sidecars = append(c.sidecars, s)
 	if err := s.start(); err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+// listener is the host:port of the management listener, now.
+func (c *topology) listener() string {
+	return strings.TrimPrefix(c.management.now().administration.base, "http://")
+}
+
+// replicate makes a service token that opens the change log.
+func (c *topology) replicate() string {
+	x := c.office().does(http.StatusCreated, http.MethodPost, "/v1/service-tokens",
+		fmt.Sprintf(`{"name":"sidecar","scopes":["replicate"],"expires_at":%q}`, time.Now().Add(24*time.Hour).UTC().Format(time.RFC3339)))
+	return x.read("secret")
 }

@@ -91,7 +91,7 @@ func (c *topology) proxied(target string) *fleet.Proxy {
 // manage starts the server that administers, on PostgreSQL.
 func (c *topology) manage(settings []string) {
 	source := c.proxied(c.postgres.Socket())
-	m := &instance{name: "management", flags: managementFlags, source: source}
+	m := &instance{name: "management", flags: []string{"--only=management"}, source: source}
 	m.i = c.installation(append(settings, "POSTERN_DATABASE="+c.database(source))...)
 	c.management = m
 	if err := m.start(); err != nil {
