@@ -37,6 +37,12 @@ func (s *server) openDirectory(ctx context.Context) (err error) {
 	if s.cfg.Directory.Remote() {
 		o.Wait = min(feed.MaxWait, s.cfg.MaxStaleness/4)
 	}
+	if err := s.openRedis(); err != nil {
+		return err
+	}
+	if s.redis != nil {
+		o.Tier = s.redis
+	}
 	s.pip = grant.New(o)
 	s.background("change log", func(ctx context.Context) {
 		if err := s.pip.Follow(ctx); err != nil {
@@ -45,6 +51,9 @@ func (s *server) openDirectory(ctx context.Context) (err error) {
 	})
 	if s.store != nil {
 		s.background("changes that are heard of", func(ctx context.Context) { s.store.Listen(ctx, s.pip.Wake) })
+	}
+	if s.redis != nil {
+		s.background("announcements", func(ctx context.Context) { s.redis.Listen(ctx, s.pip.Wake) })
 	}
 	return await(ctx, s.pip)
 }

@@ -66,7 +66,7 @@ func (s *server) administration() (*pap.PAP, error) {
 	}
 	var worker *outbox.Worker // which reports to the PAP, and is woken by its changes
 	o := pap.Options{
-		Store: following{s.store, func() { s.pip.Wake(); worker.Wake() }},
+		Store: following{s.store, func(at authz.Revision) { s.pip.Wake(); s.announce(at); worker.Wake() }},
 		Judge: s.pdp, Links: links, Secrets: secrets, PortalURLs: s.cfg.PortalURLs,
 		PlainWebhooks: len(s.cfg.WebhookAllow) > 0, Log: s.Log,
 		Limits: pap.Limits{Cooldown: s.cfg.InvitationCooldown},
@@ -88,14 +88,14 @@ func (s *server) administration() (*pap.PAP, error) {
 // following is a store whose changes somebody wants to hear of.
 type following struct {
 	pap.Store
-	changed func()
+	changed func(authz.Revision)
 }
 
 // Change implements pap.Store.
 func (f following) Change(ctx context.Context, fn func(pap.Tx) error) (authz.Revision, error) {
 	revision, err := f.Store.Change(ctx, fn)
 	if err == nil {
-		f.changed()
+		f.changed(revision)
 	}
 	return revision, err
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/postern-authz/postern/internal/ops"
 	"github.com/postern-authz/postern/internal/pdp"
 	"github.com/postern-authz/postern/internal/policy"
+	"github.com/postern-authz/postern/internal/redis"
 	"github.com/postern-authz/postern/internal/store"
 	"github.com/postern-authz/postern/internal/token"
 )
@@ -78,6 +79,7 @@ type server struct {
 	engine  *policy.Engine
 	store   *store.Store // nil: the directory is read at another server
 	appKeys httpserver.Keys
+	redis   *redis.Tier // nil: none
 	pip     *grant.PIP
 	log     *decisionlog.Log // nil: decisions are not logged
 	tokens  *token.Tokens

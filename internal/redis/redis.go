@@ -65,10 +65,9 @@ type Tier struct {
 	breaker   *breaker
 	gets      chan struct{} // holds one for each Get that runs
 	queue     chan write
-	news      chan struct{} // says that announced has risen
+	news      chan struct{} // says that there is something to announce
 	listenFor time.Duration // how long nothing may be heard; 3 s
-	// announced is the highest revision that others are to be told of.
-	announced atomic.Uint64
+	announced atomic.Uint64 // the last revision that others are to be told of
 }
 
 // New returns a tier. It does not wait for Redis, which need not be there. The

@@ -134,7 +134,6 @@ func TestAnAnnouncementWakesWhoListens(t *testing.T) {
 		<-woken
 		t.Logf("woken after %s", time.Since(began))
 	}
-	speaker.Announce(1) // no news
 	select {
 	case <-woken:
 		t.Error("woken without news")

@@ -24,15 +24,7 @@ const (
 // Announce tells those who Listen that the directory has come to a revision. It
 // returns at once; that nobody hears it costs them only time.
 func (t *Tier) Announce(revision authz.Revision) {
-	for {
-		last := t.announced.Load()
-		if uint64(revision) <= last {
-			return
-		}
-		if t.announced.CompareAndSwap(last, uint64(revision)) {
-			break
-		}
-	}
+	t.announced.Store(uint64(revision))
 	select {
 	case t.news <- struct{}{}:
 	default: // whoever publishes has not read the last one yet
