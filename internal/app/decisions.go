@@ -13,7 +13,8 @@ func (s *server) decisions() (*httpserver.Server, error) {
 		return nil, err
 	}
 	authenticator, err := httpserver.NewAuthenticator(httpserver.AuthOptions{
-		Listener: "decisions", Mode: httpserver.Mode(d.AuthMode()), Keys: s.appKeys, Metrics: s.registry, MaxStaleness: s.cfg.MaxStaleness,
+		Listener: "decisions", Mode: httpserver.Mode(d.AuthMode()), Keys: s.appKeys, Metrics: s.registry,
+		MaxStaleness: s.cfg.MaxStaleness + s.cfg.ServeStale, // who may ask is served stale with what is decided
 	})
 	if err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ func (s *server) openDirectory(ctx context.Context) (err error) {
 		return err
 	}
 	o := grant.Options{
-		Source: source, MaxStaleness: s.cfg.MaxStaleness, PollInterval: s.cfg.PollInterval,
+		Source: source, MaxStaleness: s.cfg.MaxStaleness, ServeStale: s.cfg.ServeStale, PollInterval: s.cfg.PollInterval,
 		CacheBytes: int64(s.cfg.GrantsCache), Log: s.Log, Registerer: s.registry,
 	}
 	if s.cfg.Directory.Remote() {

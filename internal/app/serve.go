@@ -131,7 +131,7 @@ func (s *server) serveOps(ctx context.Context) error {
 		Ready: []ops.Check{
 			{Name: "started", Probe: s.state.started},
 			{Name: "policy", Probe: s.state.policy},
-			{Name: "directory", Probe: s.state.directory},
+			{Name: "directory", Probe: s.state.directory, Note: s.state.stale},
 		},
 	})
 	context.AfterFunc(ctx, s.ops.Drain)

@@ -2,7 +2,9 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/postern-authz/postern/internal/grant"
 	"github.com/postern-authz/postern/internal/policy"
@@ -47,4 +49,17 @@ func (s *state) directory() error {
 		return errors.New("the directory is not open yet: see started")
 	}
 	return p.pip.Fresh()
+}
+
+// stale says that decisions rest on what is older than the bound.
+func (s *state) stale() string {
+	p := s.parts.Load()
+	if p == nil {
+		return ""
+	}
+	age, stale := p.pip.Stale()
+	if !stale {
+		return ""
+	}
+	return fmt.Sprintf("but stale: it was last heard of %s ago, and decisions say so", age.Round(time.Second))
 }

@@ -46,6 +46,7 @@ type Config struct {
 	PolicyBuiltins []string      `env:"POLICY_BUILTINS" help:"Rego builtin functions that policies may use beside those of the built-in list, such as io.jwt.decode. Empty: none."`
 
 	MaxStaleness time.Duration `env:"MAX_STALENESS" envDefault:"5s" range:"1s..60s" help:"How old grants may be when the database does not answer; beyond it there is no decision but a 503."`
+	ServeStale   time.Duration `env:"SERVE_STALE_FOR" envDefault:"0s" range:"0s..24h" help:"For how long beyond POSTERN_MAX_STALENESS decisions may still rest on grants in memory when the database cannot be read, each marked with \"stale\": true in its context: a grant that was taken back elsewhere counts here for so much longer. 0s: not at all."`
 	PollInterval time.Duration `env:"POLL_INTERVAL" envDefault:"250ms" range:"10ms..10s" help:"How often the change log of the directory is read: how late, at most, a change made elsewhere takes effect here."`
 	GrantsCache  Size          `env:"GRANTS_CACHE" envDefault:"256MiB" range:"1MiB..1TiB" help:"Memory for grants read from the directory; the least used make room."`
 

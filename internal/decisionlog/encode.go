@@ -90,6 +90,9 @@ func appendCustom(b []byte, e entry) []byte {
 	b = append(appendString(append(b, `,"custom":{"api":`...), e.API), `,"data_revision":`...)
 	b = append(strconv.AppendUint(b, uint64(e.Data), 10), `,"sequence":`...)
 	b = strconv.AppendUint(b, e.sequence, 10)
+	if e.Stale {
+		b = append(b, `,"stale":true`...)
+	}
 	if e.Caller != "" {
 		b = appendMember(b, "caller", e.Caller)
 	}

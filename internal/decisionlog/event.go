@@ -18,6 +18,7 @@ type Event struct {
 	Path      string // the policy's entrypoint: postern/access/decision
 	Policy    string // revision of the policy generation
 	Data      authz.Revision
+	Stale     bool // Data is older than the staleness bound
 	Time      time.Time
 	Elapsed   time.Duration
 	Input     JSON // what the policy was asked, facts included; nil if it never was

@@ -39,7 +39,7 @@ func TestEventHasTheShapeOfOPA(t *testing.T) {
 	events := []Event{
 		{
 			ID: "d1", BatchID: "b1", RequestID: "r1", Caller: "portal", API: "evaluations", Path: "postern/access/decision",
-			Policy: "7f3a", Data: 42, Time: time.Date(2026, 11, 21, 23, 0, 0, 5000, time.FixedZone("CET", 3600)), Elapsed: 21 * time.Microsecond,
+			Policy: "7f3a", Data: 42, Stale: true, Time: time.Date(2026, 11, 21, 23, 0, 0, 5000, time.FixedZone("CET", 3600)), Elapsed: 21 * time.Microsecond,
 			Input: raw(`{"subject":{"type":"user","id":"usr_1","properties":{"email":"ann@example.com"}},"facts":{"place":[]}}`),
 			Decision: authz.Decision{Allow: true, Context: json.RawMessage(`{"reasons": [{"rule":"access.role"}]}`),
 				Rules: []string{"access.role"}},
@@ -52,7 +52,7 @@ func TestEventHasTheShapeOfOPA(t *testing.T) {
 	want := `{"labels":{"id":"host-1"},"decision_id":"d1","batch_decision_id":"b1","bundles":{"core":{"revision":"7f3a"}},"path":"postern/access/decision",` +
 		`"input":{"subject":{"type":"user","id":"usr_1","properties":{}},"facts":{"place":[]}},"erased":["/input/subject/properties/email"],` +
 		`"result":{"decision":true,"context":{"reasons":[{"rule":"access.role"}]}},"timestamp":"2026-11-21T22:00:00.000005Z",` +
-		`"metrics":{"timer_rego_query_eval_ns":21000},"custom":{"api":"evaluations","data_revision":42,"sequence":1,"caller":"portal","request_id":"r1","rules":["access.role"]}}` + "\n" +
+		`"metrics":{"timer_rego_query_eval_ns":21000},"custom":{"api":"evaluations","data_revision":42,"sequence":1,"stale":true,"caller":"portal","request_id":"r1","rules":["access.role"]}}` + "\n" +
 		`{"labels":{"id":"host-1"},"decision_id":"d2","bundles":{"core":{"revision":"7f3a"}},"path":"postern/access/decision",` +
 		`"error":{"code":"unavailable","message":"gather facts of login ann: unavailable"},"timestamp":"1970-01-01T00:00:00Z",` +
 		`"metrics":{"timer_rego_query_eval_ns":0},"custom":{"api":"evaluation","data_revision":0,"sequence":2}}` + "\n"

@@ -226,9 +226,9 @@ func TestFacts(t *testing.T) {
 		{"A tool as resource is in question, whatever the context says.", in(ask("user", "u-bare", resource("tool", "nothing", nil)), "wan_analysis"), map[string]string{"tool": ""}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			values, revision, err := whole.Gather(t.Context(), []authz.Request{c.request}, 0)
-			if err != nil || revision != 0 {
-				t.Fatalf("got revision %d, error %v, want 0 and none", revision, err)
+			values, asOf, err := whole.Gather(t.Context(), []authz.Request{c.request}, 0)
+			if err != nil || asOf.Revision != 0 {
+				t.Fatalf("got revision %d, error %v, want 0 and none", asOf.Revision, err)
 			}
 			got := plain(values[0])
 			for name, want := range c.want {

@@ -48,11 +48,11 @@ var rita = []authz.Request{ask("user", "u-regular", resource("account", "a1", ni
 // mustGather gathers and returns the facts of the first request.
 func mustGather(t *testing.T, p *grant.PIP, requests []authz.Request, atLeast authz.Revision) (object, authz.Revision) {
 	t.Helper()
-	values, revision, err := p.Gather(t.Context(), requests, atLeast)
-	if err != nil {
-		t.Fatalf("Gather: %v", err)
+	values, asOf, err := p.Gather(t.Context(), requests, atLeast)
+	if err != nil || asOf.Stale {
+		t.Fatalf("Gather: %+v, %v", asOf, err)
 	}
-	return plain(values[0]), revision
+	return plain(values[0]), asOf.Revision
 }
 
 func wantError(t *testing.T, err, kind error, words string) {
@@ -531,7 +531,9 @@ func TestMetrics(t *testing.T) {
 // do a look at the change log takes longer than a request waits.
 func patiently(t *testing.T, p *grant.PIP, requests []authz.Request, atLeast authz.Revision) (values []ast.Value, revision authz.Revision, err error) {
 	for range 100 {
-		values, revision, err = p.Gather(t.Context(), requests, atLeast)
+		var asOf authz.AsOf
+		values, asOf, err = p.Gather(t.Context(), requests, atLeast)
+		revision = asOf.Revision
 		if !errors.Is(err, authz.ErrUnavailable) {
 			break
 		}

@@ -50,6 +50,9 @@ type Options struct {
 	// MaxStaleness is how old the last look at the change log may be before the
 	// cache is no longer used. Default 5 s.
 	MaxStaleness time.Duration
+	// ServeStale is for how long after that the cache is used all the same if the
+	// directory cannot be read; such facts are marked. Default 0: never.
+	ServeStale time.Duration
 	// PollInterval is how often the change log is looked at. Default 250 ms.
 	PollInterval time.Duration
 	// Wait is how long a look may wait at the source for something to change.
@@ -83,6 +86,7 @@ const (
 type PIP struct {
 	source       Source
 	maxStaleness time.Duration
+	serveStale   time.Duration
 	interval     time.Duration
 	wait         time.Duration
 	tier         Tier // nil: none
@@ -121,6 +125,7 @@ func New(o Options) *PIP {
 	p := &PIP{
 		source:       o.Source,
 		maxStaleness: cmp.Or(o.MaxStaleness, 5*time.Second),
+		serveStale:   o.ServeStale,
 		interval:     cmp.Or(o.PollInterval, 250*time.Millisecond),
 		wait:         o.Wait,
 		tier:         o.Tier,
@@ -147,53 +152,34 @@ func New(o Options) *PIP {
 }
 
 // Gather returns the facts of each request, in their order, all as of the one
-// revision it also returns, which is at least atLeast. The facts are shared and
-// must not be changed. An atLeast that the directory has not reached is an
+// state it also returns, whose revision is at least atLeast. The facts are shared
+// and must not be changed. They are stale only if Options.ServeStale allows it. An atLeast that the directory has not reached is an
 // authz.ErrAhead: it is of another directory, or of a state
 // that this one has lost. Facts that cannot be had now are one of kind
 // authz.ErrUnavailable.
-func (p *PIP) Gather(ctx context.Context, requests []authz.Request, atLeast authz.Revision) ([]ast.Value, authz.Revision, error) {
+func (p *PIP) Gather(ctx context.Context, requests []authz.Request, atLeast authz.Revision) ([]ast.Value, authz.AsOf, error) {
 	for range rounds {
 		l := p.look(requests)
 		switch {
 		case l.seen.IsZero():
-			return nil, 0, fmt.Errorf("the directory's change log has not been read yet: %w", authz.ErrUnavailable)
+			return nil, authz.AsOf{}, fmt.Errorf("the directory's change log has not been read yet: %w", authz.ErrUnavailable)
 		case l.age > p.maxStaleness:
 			p.metrics.stale.Inc()
-			values, revision, err := p.readThrough(ctx, requests, atLeast)
-			if err != nil {
-				err = fmt.Errorf("%w; %w", p.stale(l.age), err)
-			}
-			return values, revision, err
+			return p.beyond(ctx, requests, atLeast, l)
 		case l.head < atLeast:
 			if err := p.reach(ctx, atLeast); err != nil {
-				return nil, 0, err
+				return nil, authz.AsOf{}, err
 			}
 		case len(l.missing) == 0:
-			p.metrics.age.Observe(l.age.Seconds())
-			return p.facts(l.found, l.now), l.head, nil
+			return p.cached(l)
 		default:
 			if err := p.load(ctx, l.missing); err != nil {
-				return nil, 0, err
+				return nil, authz.AsOf{}, err
 			}
 		}
 	}
-	return p.readThrough(ctx, requests, atLeast)
-}
-
-// Fresh returns nil if decisions can rest on the cache, or an error of kind
-// authz.ErrUnavailable that says how stale it is.
-func (p *PIP) Fresh() error {
-	p.mu.RLock()
-	seen := p.seen
-	p.mu.RUnlock()
-	if seen.IsZero() {
-		return fmt.Errorf("the directory's change log has not been read yet: %w", authz.ErrUnavailable)
-	}
-	if age := p.now().Sub(seen); age > p.maxStaleness {
-		return p.stale(age)
-	}
-	return nil
+	values, revision, err := p.readThrough(ctx, requests, atLeast)
+	return values, authz.AsOf{Revision: revision}, err
 }
 
 // Head is the revision up to which the change log has been followed.
@@ -201,11 +187,6 @@ func (p *PIP) Head() authz.Revision {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.head.Revision
-}
-
-func (p *PIP) stale(age time.Duration) error {
-	return fmt.Errorf("the directory's change log was last read %s ago, longer than POSTERN_MAX_STALENESS=%s: %w",
-		age.Round(time.Millisecond), p.maxStaleness, authz.ErrUnavailable)
 }
 
 func (p *PIP) facts(found []found, now time.Time) []ast.Value {

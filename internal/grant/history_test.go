@@ -283,8 +283,8 @@ func (h *history) ask(requests []authz.Request, token bool, deadline time.Durati
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
-	values, revision, err := h.pip.Gather(ctx, requests, atLeast)
-	now := time.Now()
+	values, asOf, err := h.pip.Gather(ctx, requests, atLeast)
+	revision, now := asOf.Revision, time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	fail := func(format string, args ...any) { h.failures = append(h.failures, fmt.Sprintf(format, args...)) }

@@ -249,7 +249,7 @@ func (p *PIP) readThrough(ctx context.Context, requests []authz.Request, atLeast
 		keys = have.with(keys, f.missing)
 		entries, at, err := p.readWithin(ctx, keys)
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, unread{err}
 		}
 		have, asOf = reading{}, at
 		for _, e := range entries {

@@ -51,7 +51,7 @@ func New(o Options) *Server {
 }
 
 func (s *Server) routes(o Options) http.Handler {
-	ready := append([]Check{{"draining", s.checkDraining}}, o.Ready...)
+	ready := append([]Check{{Name: "draining", Probe: s.checkDraining}}, o.Ready...)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics(o))
 	mux.Handle("GET /startupz", probe("startupz", o.Startup))

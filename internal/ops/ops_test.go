@@ -20,8 +20,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestProbesSayWhatIsWrong(t *testing.T) {
-	well := Check{"policy", func() error { return nil }}
-	ill := Check{"grants", func() error { return errors.New("the last poll is 7s old;\nmore than 5s") }}
+	well := Check{Name: "policy", Probe: func() error { return nil }}
+	ill := Check{Name: "grants", Probe: func() error { return errors.New("the last poll is 7s old;\nmore than 5s") }}
+	odd := Check{Name: "grants", Probe: well.Probe, Note: func() string { return "but old" }}
 	cases := []struct {
 		name, path string
 		options    Options
@@ -30,6 +31,7 @@ func TestProbesSayWhatIsWrong(t *testing.T) {
 	}{
 		{"all is well", "/readyz", Options{Ready: []Check{well}}, 200, "ok\n"},
 		{"all is well, and which", "/readyz?verbose", Options{Ready: []Check{well}}, 200, "[+]draining ok\n[+]policy ok\nreadyz check passed\n"},
+		{"all is well, and yet", "/readyz?verbose", Options{Ready: []Check{odd}}, 200, "[+]draining ok\n[+]grants ok, but old\nreadyz check passed\n"},
 		{"one is not", "/readyz", Options{Ready: []Check{ill, well}}, 503, "[+]draining ok\n[-]grants failed: the last poll is 7s old; more than 5s\n[+]policy ok\nreadyz check failed\n"},
 		{"the alias says the same", "/healthz", Options{Ready: []Check{ill}}, 503, "[+]draining ok\n[-]grants failed: the last poll is 7s old; more than 5s\nhealthz check failed\n"},
 		{"readiness does not restart anything", "/livez", Options{Ready: []Check{ill}}, 200, "ok\n"},

@@ -12,6 +12,8 @@ type Check struct {
 	// Probe is nil when all is well. Its error is shown to whoever asks. It
 	// answers from memory, at once, and from several goroutines at a time.
 	Probe func() error
+	// Note, if any, is what there is to say although all is well; likewise.
+	Note func() string
 }
 
 // probe answers 200 when every check is well, else 503. It lists the checks
@@ -42,9 +44,19 @@ func run(checks []Check) (list string, well bool) {
 			fmt.Fprintf(&b, "[-]%s failed: %s\n", check.Name, oneLine(err))
 			continue
 		}
-		fmt.Fprintf(&b, "[+]%s ok\n", check.Name)
+		fmt.Fprintf(&b, "[+]%s ok%s\n", check.Name, note(check))
 	}
 	return b.String(), well
+}
+
+func note(c Check) string {
+	if c.Note == nil {
+		return ""
+	}
+	if text := c.Note(); text != "" {
+		return ", " + text
+	}
+	return ""
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

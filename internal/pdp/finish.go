@@ -1,6 +1,7 @@
 package pdp
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/postern-authz/postern/internal/authz"
@@ -43,8 +44,26 @@ func (w *work) outcome(it item) Outcome {
 	}
 	if o.Err != nil {
 		o.Decision = authz.Decision{}
+	} else if w.stale {
+		o.Decision.Context = marked(o.Decision.Context)
+		w.metrics.stale.Inc()
 	}
 	return o
+}
+
+// marked is the context of a decision that rests on stale facts: "stale" is
+// true there, whatever the policy says beside it.
+func marked(context json.RawMessage) json.RawMessage {
+	members := map[string]json.RawMessage{}
+	if err := json.Unmarshal(context, &members); err != nil || members == nil {
+		members = map[string]json.RawMessage{}
+	}
+	members["stale"] = json.RawMessage("true")
+	with, err := json.Marshal(members)
+	if err != nil { // the policy's own context cannot be written either
+		return json.RawMessage(`{"stale":true}`)
+	}
+	return with
 }
 
 // batch says whether the items have ids of their own beside the query's.
@@ -56,7 +75,7 @@ func (w *work) remember(i int, it item, o Outcome) {
 	}
 	e := decisionlog.Event{
 		ID: o.ID, RequestID: w.query.RequestID, Caller: w.query.Caller.ID, API: w.query.API,
-		Path: policy.AccessDecision, Policy: w.result.Policy, Data: w.result.Data,
+		Path: policy.AccessDecision, Policy: w.result.Policy, Data: w.result.Data, Stale: w.stale,
 		Time: it.at, Elapsed: it.elapsed, Input: it.input, Decision: o.Decision, Err: o.Err,
 	}
 	if w.batch() {

@@ -28,6 +28,7 @@ type meters struct {
 	actions   *prometheus.CounterVec
 	denials   *prometheus.CounterVec
 	durations map[string]prometheus.Observer
+	stale     prometheus.Counter
 	facts     prometheus.Observer
 	eval      prometheus.Observer
 	sizes     prometheus.Histogram
@@ -48,6 +49,9 @@ func newMeters(r prometheus.Registerer) *meters {
 		decisions: counter("postern_decisions_total", "Decisions by API, outcome, and the role that permitted.", "api", "decision", "role"),
 		actions:   counter("postern_decision_actions_total", "Decisions by action and outcome; actions that the policy does not declare are other.", "action", "decision"),
 		denials:   counter("postern_denials_total", "Reasons of denials by rule; a denial may have several.", "reason"),
+		stale: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "postern_decisions_stale_total", Help: "Decisions on facts older than the staleness bound, as POSTERN_SERVE_STALE_FOR allows.",
+		}),
 		durations: map[string]prometheus.Observer{},
 		facts:     stages.WithLabelValues("facts"),
 		eval:      stages.WithLabelValues("eval"),
@@ -55,7 +59,7 @@ func newMeters(r prometheus.Registerer) *meters {
 			Name: "postern_decision_batch_size", Help: "Items per batch.", Buckets: prometheus.ExponentialBuckets(1, 2, 11),
 		}),
 	}
-	r.MustRegister(m.decisions, m.actions, m.denials, durations, stages, m.sizes)
+	r.MustRegister(m.decisions, m.actions, m.denials, m.stale, durations, stages, m.sizes)
 	for _, api := range []string{APIEvaluation, APIEvaluations, APIManagement} {
 		m.durations[api] = durations.WithLabelValues(api)
 	}

@@ -40,8 +40,9 @@ type Policies interface {
 // Facts is what the directory knows that bears on requests.
 type Facts interface {
 	// Gather returns the facts on each request, all as of one revision that is
-	// atLeast or later. A nil value is no facts.
-	Gather(ctx context.Context, requests []authz.Request, atLeast authz.Revision) ([]ast.Value, authz.Revision, error)
+	// atLeast or later. A nil value is no facts. What is decided on stale ones
+	// says so.
+	Gather(ctx context.Context, requests []authz.Request, atLeast authz.Revision) ([]ast.Value, authz.AsOf, error)
 }
 
 // Log remembers decisions. It never blocks.
@@ -88,8 +89,8 @@ func New(o Options) *PDP {
 
 type noFacts struct{}
 
-func (noFacts) Gather(_ context.Context, requests []authz.Request, _ authz.Revision) ([]ast.Value, authz.Revision, error) {
-	return make([]ast.Value, len(requests)), 0, nil
+func (noFacts) Gather(_ context.Context, requests []authz.Request, _ authz.Revision) ([]ast.Value, authz.AsOf, error) {
+	return make([]ast.Value, len(requests)), authz.AsOf{}, nil
 }
 
 // Evaluate answers a query by one generation of the policy on one revision of
@@ -120,6 +121,7 @@ type work struct {
 	generation *policy.Generation
 	decider    *policy.Batch // the generation, for this query
 	result     Result
+	stale      bool // the facts are
 	start      time.Time
 	series     *series
 	items      []item
@@ -168,7 +170,7 @@ func (w *work) gather(ctx context.Context) error {
 	if len(requests) == 0 {
 		return nil
 	}
-	facts, data, err := w.facts.Gather(ctx, requests, w.query.AtLeast)
+	facts, asOf, err := w.facts.Gather(ctx, requests, w.query.AtLeast)
 	w.metrics.facts.Observe(w.now().Sub(w.start).Seconds())
 	if err != nil {
 		return fmt.Errorf("decide: facts: %w", unavailable(err))
@@ -176,7 +178,7 @@ func (w *work) gather(ctx context.Context) error {
 	if len(facts) != len(requests) {
 		return fmt.Errorf("decide: there are facts on %d of %d requests: %w", len(facts), len(requests), authz.ErrUnavailable)
 	}
-	w.result.Data = data
+	w.result.Data, w.stale = asOf.Revision, asOf.Stale
 	w.place(facts)
 	return nil
 }

@@ -2,6 +2,7 @@ package pdp
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -83,14 +84,15 @@ func (m *memory) Record(e decisionlog.Event) {
 type directory struct {
 	places  map[string]string // organization by resource id
 	err     error
+	stale   bool
 	asked   [][]authz.Request
 	atLeast authz.Revision
 }
 
-func (d *directory) Gather(_ context.Context, requests []authz.Request, atLeast authz.Revision) ([]ast.Value, authz.Revision, error) {
+func (d *directory) Gather(_ context.Context, requests []authz.Request, atLeast authz.Revision) ([]ast.Value, authz.AsOf, error) {
 	d.asked, d.atLeast = append(d.asked, requests), atLeast
 	if d.err != nil {
-		return nil, 0, d.err
+		return nil, authz.AsOf{}, d.err
 	}
 	facts := make([]ast.Value, len(requests))
 	for i, r := range requests {
@@ -100,7 +102,7 @@ func (d *directory) Gather(_ context.Context, requests []authz.Request, atLeast 
 		}
 		facts[i] = ast.NewObject([2]*ast.Term{ast.StringTerm("place"), ast.NewTerm(place)})
 	}
-	return facts, 7, nil
+	return facts, authz.AsOf{Revision: 7, Stale: d.stale}, nil
 }
 
 // house is a PDP with all that it is given.
@@ -439,6 +441,43 @@ postern_denials_total{reason="other"} 1
 			if observed == 0 {
 				t.Errorf("nothing was observed in %s", f.GetName())
 			}
+		}
+	}
+}
+
+func TestADecisionOnStaleFactsSaysSo(t *testing.T) {
+	h := open(t, engine(t, door))
+	h.facts.stale = true
+	r, err := h.Evaluate(t.Context(), query(at("open"), at("shut"), at("silent"), at("malformed"), invalid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, o := range r.Outcomes {
+		var context struct{ Stale bool }
+		if o.Err == nil && (json.Unmarshal(o.Decision.Context, &context) != nil || !context.Stale) {
+			t.Errorf("outcome %d: got context %s, want it marked", i, o.Decision.Context)
+		}
+		if e := h.log.events[i]; !e.Stale {
+			t.Errorf("outcome %d: got an event that is not marked", i)
+		}
+	}
+	if o := r.Outcomes[0]; !o.Decision.Allow {
+		t.Errorf("got %+v, want it allowed", o)
+	}
+	if n := testutil.ToFloat64(h.metrics.stale); n != 3 {
+		t.Errorf("got %v counted, want the three decisions", n)
+	}
+}
+
+func TestTheMarkOfStaleFactsIsNotThePolicys(t *testing.T) {
+	for context, want := range map[string]string{
+		"":                                     `{"stale":true}`,
+		"null":                                 `{"stale":true}`,
+		`{"stale":false,"stale_for":7}`:        `{"stale":true,"stale_for":7}`,
+		`{"reasons":[{"rule":"a"}],"n":1e400}`: `{"n":1e400,"reasons":[{"rule":"a"}],"stale":true}`,
+	} {
+		if got := string(marked(json.RawMessage(context))); got != want {
+			t.Errorf("%q: got %s, want %s", context, got, want)
 		}
 	}
 }
