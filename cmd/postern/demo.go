@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,8 +46,9 @@ func demoEnviron(environ []string, state string) []string {
 	defaults := []string{"POSTERN_LOG_LEVEL=warn", "POSTERN_LOG_FORMAT=text", "POSTERN_DRAIN_DELAY=0s"}
 	for _, v := range environ {
 		name, _, _ := strings.Cut(v, "=")
-		switch name {
-		case "POSTERN_STATE", "POSTERN_DATABASE", "POSTERN_SECRET", "POSTERN_SECRET_FILE":
+		switch {
+		case slices.Contains([]string{"POSTERN_STATE", "POSTERN_DATABASE", "POSTERN_SECRET", "POSTERN_SECRET_FILE"}, name):
+		case strings.HasPrefix(name, "POSTERN_REDIS_"): // which other servers share
 		default:
 			demo = append(demo, v)
 		}
