@@ -9,15 +9,25 @@ import (
 	"time"
 )
 
-var cuts = flag.Int("cuts", 20, "how many servers TestF16PowerCutsOfAFleet kills")
+var cuts = flag.Int("cuts", 12, "how many servers TestF16PowerCutsOfAFleet kills on each engine")
 
 // F16, F26: servers of every kind are killed at any moment while clients write
 // and ask. Every change that was acknowledged is there afterwards, none is there
 // in part, the trail is whole, and no answer was wrong.
 func TestF16PowerCutsOfAFleet(t *testing.T) {
-	t.Parallel()
-	c := newTopology(t, program(t), portal(users, accounts), "POSTERN_MAX_STALENESS="+staleness.String())
-	killing := slices.DeleteFunc(faults(), func(f fault) bool { return !strings.HasSuffix(f.name, "is killed") })
+	for _, engine := range []string{onSQLite, onPostgreSQL} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			powerCuts(t, engine)
+		})
+	}
+}
+
+func powerCuts(t *testing.T, engine string) {
+	c := newTopology(t, program(t), engine, portal(users, accounts))
+	killing := slices.DeleteFunc(faults(), func(f fault) bool {
+		return !strings.HasSuffix(f.name, "is killed") || engine == onSQLite && strings.Contains(f.name, "PostgreSQL")
+	})
 	w := newWorkload(c)
 	w.run(16)
 	r := rand.New(rand.NewPCG(16, 0))

@@ -42,7 +42,7 @@ func TestHistories(t *testing.T) {
 // observe runs one history and checks it.
 func observe(t *testing.T, binary string, seed uint64, length time.Duration, from []fault) (violations []string, n counts) {
 	t.Helper()
-	c := newTopology(t, binary, portal(users, accounts), "POSTERN_MAX_STALENESS="+staleness.String())
+	c := newTopology(t, binary, onPostgreSQL, portal(users, accounts))
 	w := newWorkload(c)
 	w.run(seed)
 	done := c.plague(rand.New(rand.NewPCG(seed, 1)), length, from)

@@ -1,9 +1,11 @@
 package test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
@@ -31,6 +33,7 @@ func faults() []fault {
 		}},
 		{name: "F04 Redis hears one sidecar no more", inject: toRedis(func(p *fleet.Proxy) { p.Stall() })},
 		{name: "F04 one sidecar hears Redis no more", inject: toRedis(func(p *fleet.Proxy) { p.Set(fleet.Line{}, fleet.Line{Stall: true}) })},
+		{name: "F04 the network loses what Redis says", inject: partition},
 		{name: "F05 Redis is flushed", inject: redis("FLUSHALL")},
 		{name: "F06 Redis comes back as it once was", inject: oldRedis},
 		{name: "F07 Redis is full", inject: redisWhile([]string{"CONFIG", "SET", "maxmemory", "1"}, []string{"CONFIG", "SET", "maxmemory", "0"})},
@@ -123,9 +126,7 @@ func disturbed(disturb func(*fleet.Proxy), of func(*instance) *fleet.Proxy) func
 				if lost { // or what was held up arrives late
 					of(i).Cut()
 				}
-				if e := of(i).Heal(); e != nil {
-					err = e
-				}
+				err = errors.Join(err, of(i).Heal())
 			}
 			return err
 		}, nil
@@ -144,6 +145,22 @@ func redisWhile(begin, end []string) func(*topology, *rand.Rand) (func() error, 
 		_, err := c.redis.Do(begin...)
 		return func() error { _, err := c.redis.Do(end...); return err }, err
 	}
+}
+
+// partition cuts Redis off from everybody, and tells nobody.
+func partition(c *topology, _ *rand.Rand) (func() error, error) {
+	if c.network != nil {
+		return c.network.Heal, c.network.Partition()
+	}
+	for _, s := range c.sidecars {
+		s.redis.Stall()
+	}
+	return func() (err error) {
+		for _, s := range c.sidecars {
+			err = errors.Join(err, s.redis.Heal())
+		}
+		return err
+	}, nil
 }
 
 // oldRedis brings back what Redis held some time ago: entries that were true
@@ -171,6 +188,16 @@ func readOnly(c *topology, _ *rand.Rand) (func() error, error) {
 		set("ALTER SYSTEM SET default_transaction_read_only = on")
 }
 
+// meets tells whether a fault is about what another one has broken already.
+func (f fault) meets(other string) bool {
+	for _, thing := range []string{"Redis", "PostgreSQL", "administers", " a sidecar", " one sidecar"} {
+		if strings.Contains(f.name, thing) && strings.Contains(other, thing) {
+			return true
+		}
+	}
+	return false
+}
+
 // plague breaks one thing after the other, sometimes two at once, until the time
 // is over, and mends them all. It returns what it did.
 func (c *topology) plague(r *rand.Rand, length time.Duration, from []fault) (done []string) {
@@ -179,8 +206,8 @@ func (c *topology) plague(r *rand.Rand, length time.Duration, from []fault) (don
 		var heals []func() error
 		for range 1 + r.IntN(3)/2 {
 			f := from[r.IntN(len(from))]
-			if len(heals) > 0 && f.name[:3] == done[len(done)-1][:3] {
-				continue // one of a kind is enough
+			if len(heals) > 0 && f.meets(done[len(done)-1]) {
+				continue
 			}
 			heal, err := f.inject(c, r)
 			if err != nil {

@@ -19,7 +19,7 @@ var enemies = flag.Int("enemies", 3, "how many times TestTheNewEnemyStaysOut let
 // change, and none without it once the bound is over, whatever fails meanwhile.
 func TestTheNewEnemyStaysOut(t *testing.T) {
 	t.Parallel()
-	c := newTopology(t, program(t), portal(1, 1), "POSTERN_MAX_STALENESS="+staleness.String())
+	c := newTopology(t, program(t), onPostgreSQL, portal(1, 1))
 	o := c.office()
 	group := o.does(http.StatusCreated, http.MethodPost, "/v1/organizations/acme/account-groups", `{"id":"sites","kind":"service_group","name":"Sites","accounts":["a0"]}`).read("id")
 	enemy, _ := o.username("acme", "u0")

@@ -9,13 +9,17 @@ import (
 
 // sidecar starts one of the servers that decide: without a database, on the
 // management listener and Redis.
-func (c *topology) sidecar(n int, settings []string) {
+func (c *topology) sidecar(n int) {
 	s := &instance{name: fmt.Sprintf("sidecar %d", n), flags: []string{"--only=decisions"}}
 	s.source, s.redis = c.proxied(c.listener()), c.proxied(c.redis.Addr())
-	s.i = c.installation(append(settings,
+	redis := s.redis.Addr()
+	if n == 0 && c.network != nil { // what the network does, it sees
+		redis = c.redis.Addr()
+	}
+	s.i = c.installation(
 		"POSTERN_DIRECTORY_URL=http://"+s.source.Addr(),
 		"POSTERN_DIRECTORY_TOKEN="+c.replicate(),
-		"POSTERN_REDIS_ADDRS="+s.redis.Addr())...)
+		"POSTERN_REDIS_ADDRS="+redis)
 	c.sidecars = append(c.sidecars, s)
 	if err := s.start(); err != nil {
 		c.t.Fatal(err)

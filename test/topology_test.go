@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,14 +15,16 @@ import (
 	"github.com/postern-authz/postern/test/fleet"
 )
 
-// A topology is a whole fleet of one directory: PostgreSQL, Redis, the server
-// that administers and the sidecars that decide. Each connection between two of
-// them goes through a proxy of its own.
+// A topology is a whole fleet of one directory: a database, Redis in a network
+// of its own, the server that administers and the sidecars that decide. Each
+// connection between two of them goes through a proxy of its own, but for one
+// sidecar's to Redis.
 type topology struct {
 	t          *testing.T
 	binary     string
 	postgres   storetest.Postgres
-	dsn        string
+	dsn        string           // empty: SQLite
+	network    *fleet.Namespace // nil where none can be made
 	redis      *fleet.Redis
 	management *instance
 	sidecars   []*instance
@@ -42,28 +45,44 @@ type instance struct {
 // sidecars is how many a fleet has.
 const sidecars = 3
 
-// A fleetOption changes the environment of every server of a fleet.
-type fleetOption = string
+// engines are the databases that a fleet may have.
+const (
+	onSQLite     = "SQLite"
+	onPostgreSQL = "PostgreSQL"
+)
 
 // newTopology starts a fleet on a directory file. All of it ends with the test.
-func newTopology(t *testing.T, binary, directory string, settings ...fleetOption) *topology {
+func newTopology(t *testing.T, binary, engine, directory string) *topology {
 	t.Helper()
 	c := &topology{t: t, binary: binary}
 	t.Cleanup(c.stop)
-	c.postgres.Settings = []string{"synchronous_commit=on", "max_connections=60"}
-	c.dsn = c.postgres.DSN(t)
-	var err error
-	if c.redis, err = fleet.NewRedis(); err != nil {
-		t.Fatal(err)
+	if engine == onPostgreSQL {
+		c.postgres.Settings = []string{"synchronous_commit=on", "max_connections=60"}
+		c.dsn = c.postgres.DSN(t)
 	}
-	base := c.installation(append(settings, "POSTERN_DATABASE="+c.dsn)...)
-	base.run(t, "migrate")
-	base.run(t, "import", base.file(t, "fleet.ndjson", directory))
-	c.manage(settings)
+	c.cache()
+	c.manage(directory)
 	for n := range sidecars {
-		c.sidecar(n, settings)
+		c.sidecar(n)
 	}
 	return c
+}
+
+// networks numbers the networks of all tests.
+var networks atomic.Int64
+
+// cache starts Redis.
+func (c *topology) cache() {
+	var err error
+	if c.network, err = fleet.NewNamespace(int(networks.Add(1))); err != nil {
+		c.t.Logf("no network of its own for Redis, a proxy that stalls stands for it: %v", err)
+		c.redis, err = fleet.NewRedis()
+	} else {
+		c.redis, err = c.network.NewRedis()
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 // installation is one of the fleet's servers: what they share, and a state
@@ -73,6 +92,7 @@ func (c *topology) installation(settings ...string) installation {
 		"POSTERN_SECRET=" + strings.Repeat("s3cr3t", 8),
 		"POSTERN_MANAGEMENT_TIMEOUT=2s",
 		"POSTERN_DECISIONS_TIMEOUT=500ms",
+		"POSTERN_MAX_STALENESS=" + staleness.String(),
 	}, settings...)...)
 	i.binary = c.binary
 	return i
@@ -88,25 +108,25 @@ func (c *topology) proxied(target string) *fleet.Proxy {
 	return p
 }
 
-// manage starts the server that administers, on PostgreSQL.
-func (c *topology) manage(settings []string) {
-	source := c.proxied(c.postgres.Socket())
-	m := &instance{name: "management", flags: []string{"--only=management"}, source: source}
-	m.i = c.installation(append(settings, "POSTERN_DATABASE="+c.database(source))...)
+// manage starts the server that administers, on a directory file.
+func (c *topology) manage(directory string) {
+	m := &instance{name: "management", flags: []string{"--only=management"}}
 	c.management = m
+	m.i = c.installation()
+	if c.dsn != "" {
+		dsn, err := url.Parse(c.dsn)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		m.source = c.proxied(c.postgres.Socket())
+		m.i = c.installation("POSTERN_DATABASE=postgres://postgres@" + m.source.Addr() + dsn.Path + "?sslmode=disable")
+	}
+	m.i.run(c.t, "migrate")
+	m.i.run(c.t, "import", m.i.file(c.t, "fleet.ndjson", directory))
 	if err := m.start(); err != nil {
 		c.t.Fatal(err)
 	}
 	c.key = m.now().operatorKey()
-}
-
-// database is the DSN of the fleet's database through a proxy.
-func (c *topology) database(through *fleet.Proxy) string {
-	dsn, err := url.Parse(c.dsn)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return "postgres://postgres@" + through.Addr() + dsn.Path + "?sslmode=disable"
 }
 
 // stop ends what is still running; nothing is left of it when the test ends.
@@ -118,6 +138,9 @@ func (c *topology) stop() {
 	}
 	if c.redis != nil {
 		c.redis.Stop()
+	}
+	if c.network != nil {
+		c.network.Close()
 	}
 	c.postgres.Stop()
 }
