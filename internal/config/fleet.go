@@ -14,7 +14,7 @@ const (
 // Directory is where a server that has no database reads the directory: at the
 // management listener of one that has it.
 type Directory struct {
-	URLs  []string `env:"URL" help:"The https URLs of the management listeners to read the directory from, instead of a database, tried in turn; http only on a loopback address, or with POSTERN_ALLOW_PLAINTEXT=true. It is for a server that only decides, and needs POSTERN_SECRET and POSTERN_DIRECTORY_TOKEN. Empty: this server has a database."`
+	URLs  []string `env:"URL" help:"The https URLs of the management listeners to read the directory from, instead of a database, tried in turn; http only on a loopback address, or with POSTERN_ALLOW_PLAINTEXT=true. A server with it only decides, and needs POSTERN_SECRET and POSTERN_DIRECTORY_TOKEN. Empty: this server has a database."`
 	Token Secret   `env:"TOKEN" help:"The service token of scope replicate that this server shows there. Empty: none, and no directory is read over the network."`
 	CA    string   `env:"CA" help:"PEM file of the authorities that sign the certificates of POSTERN_DIRECTORY_URL. Empty: those of the system."`
 }
@@ -28,12 +28,12 @@ func (c *Config) Decides() bool { return c.Only != OnlyManagement }
 // Administers is where administration is served, and whether it is.
 func (c *Config) Administers() (Address, bool) {
 	at, on := c.Management.Listen.Address()
-	return at, on && c.Only != OnlyDecisions
+	return at, on && c.Only != OnlyDecisions && !c.Directory.Remote()
 }
 
 func (c *Config) validateFleet(f *faults) {
 	d := c.Directory
-	f.when(d.Remote() && c.Only != OnlyDecisions, "is for a server that only decides: set POSTERN_ONLY=decisions, or start it as postern serve --only decisions", "DIRECTORY_URL", "ONLY")
+	f.when(d.Remote() && c.Only == OnlyManagement, "is for a server that only decides, and POSTERN_ONLY is management, which needs a database", "DIRECTORY_URL", "ONLY")
 	f.when(d.Remote() && c.sources[Prefix+"DATABASE"] != "", "is set, but so is POSTERN_DATABASE: a server reads one or the other", "DIRECTORY_URL", "DATABASE")
 	f.when(d.Remote() && d.Token == "", "needs POSTERN_DIRECTORY_TOKEN: `postern token create NAME --scope replicate` makes one", "DIRECTORY_URL", "DIRECTORY_TOKEN")
 	f.when(d.Remote() && c.Secret == "", "needs POSTERN_SECRET, the one of the server that has the directory: consistency tokens are signed with it", "DIRECTORY_URL", "SECRET")
