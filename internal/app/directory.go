@@ -49,13 +49,20 @@ func (s *server) openDirectory(ctx context.Context) (err error) {
 			s.Log.Error("the change log is not followed any more", "err", err)
 		}
 	})
-	if s.store != nil {
-		s.background("changes that are heard of", func(ctx context.Context) { s.store.Listen(ctx, s.pip.Wake) })
+	s.hearOfChanges()
+	return await(ctx, s.pip)
+}
+
+// hearOfChanges has the change log looked at as soon as somebody tells of a
+// change. A look that waits at another server is told there.
+func (s *server) hearOfChanges() {
+	if s.store == nil {
+		return
 	}
+	s.background("changes that are heard of", func(ctx context.Context) { s.store.Listen(ctx, s.pip.Wake) })
 	if s.redis != nil {
 		s.background("announcements", func(ctx context.Context) { s.redis.Listen(ctx, s.pip.Wake) })
 	}
-	return await(ctx, s.pip)
 }
 
 // openStore opens the database.
