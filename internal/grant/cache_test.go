@@ -120,9 +120,14 @@ func TestSizesAreHonest(t *testing.T) {
 		"logins": {20_000, authz.KindLogin, func(i int) authz.Document {
 			return authz.Document{Login: fmt.Sprint("usr_0000000000000000000000000000", i)}
 		}},
-		"users of 10 accounts":         {5_000, authz.KindUser, func(i int) authz.Document { return userOf(i, 10) }},
-		"users of 1,000 accounts":      {200, authz.KindUser, func(i int) authz.Document { return userOf(i, 1000) }},
-		"users of 100,000 accounts":    {3, authz.KindUser, func(i int) authz.Document { return userOf(i, 100_000) }},
+		"users of 10 accounts":      {5_000, authz.KindUser, func(i int) authz.Document { return userOf(i, 10) }},
+		"users of 1,000 accounts":   {200, authz.KindUser, func(i int) authz.Document { return userOf(i, 1000) }},
+		"users of 100,000 accounts": {3, authz.KindUser, func(i int) authz.Document { return userOf(i, 100_000) }},
+		"narrow users":              {5_000, authz.KindUser, func(i int) authz.Document { return narrowOf(i, 100_000) }},
+		"parts of narrow users": {20_000, authz.KindUserAccount, func(i int) authz.Document {
+			id := fmt.Sprintf("mem_%036d", i)
+			return authz.Document{Granted: []authz.Granted{{Membership: id}, {Membership: id, Tool: "wan_analysis"}}}
+		}},
 		"accounts in 2 account groups": {5_000, authz.KindAccount, accountOf},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,6 +136,9 @@ func TestSizesAreHonest(t *testing.T) {
 			cache := newCache(1 << 40)
 			for i := range c.n {
 				key := authz.Key{Kind: c.key, ID: fmt.Sprintf("id-of-a-thing-%08d", i)}
+				if c.key == authz.KindUserAccount { // ten of each user
+					key = authz.UserAccountKey(fmt.Sprintf("usr_%036d", i/10), fmt.Sprintf("ACC-%08d", i))
+				}
 				e := terms.entry(seed, key, c.doc(i), 0)
 				if e.place != nil {
 					terms.facts(found{thing: e}, now)
@@ -172,6 +180,14 @@ func userOf(i, n int) authz.Document {
 		}
 	}
 	return authz.Document{User: &authz.User{ID: fmt.Sprintf("usr_%036d", i), Kind: "personal", Memberships: []authz.Membership{m}}}
+}
+
+// narrowOf is a user with n accounts, none of which is listed.
+func narrowOf(i, n int) authz.Document {
+	doc := userOf(i, 0)
+	doc.User.Narrow = true
+	doc.User.Memberships[0].Tools[0].Unlisted = (n + 1) / 2
+	return doc
 }
 
 func accountOf(i int) authz.Document {

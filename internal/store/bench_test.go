@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -48,6 +49,65 @@ func BenchmarkRead(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkReadAccounts reads what a decision on a user of so many accounts needs
+// and nothing is kept of: the user, the account and what was granted there.
+func BenchmarkReadAccounts(b *testing.B) {
+	onBoth(b, func(b *testing.B, dsn func(testing.TB) string) {
+		for _, n := range []int{10, 1_000, 100_000} {
+			s := storetest.Open(b, dsn(b))
+			user := loadUser(b, s, n)
+			keys := []authz.Key{{Kind: authz.KindUser, ID: user}, {Kind: authz.KindAccount, ID: benchAccount(7)}, authz.UserAccountKey(user, benchAccount(7))}
+			b.Run(fmt.Sprintf("N=%d", n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					documents, _, err := s.Read(b.Context(), keys)
+					if err != nil || documents[0].User.Narrow != (n > 1_000) || len(documents[2].Granted) != 2 {
+						b.Fatal(documents, err)
+					}
+				}
+			})
+		}
+	})
+}
+
+// loadUser puts a user with n accounts, half of them granted and the same ones on
+// the list of a tool, and returns its id.
+func loadUser(b *testing.B, s *store.Store, n int) string {
+	b.Helper()
+	_, err := s.Update(context.Background(), func(tx directory.Tx) error {
+		g := directory.GrantRecord{Organization: "acme", User: benchUser(0), GrantedBy: "user"}
+		inCompany, tool := g, g
+		inCompany.Company, tool.Tool = "south", "wan"
+		errs := []error{
+			tx.PutOrganization(directory.Organization{ID: "acme", Kind: "customer", Name: "Acme"}),
+			tx.PutCompany(directory.Company{ID: "south", Organization: "acme", Name: "South"}),
+			tx.PutTool(directory.Tool{ID: "wan", Name: "WAN"}),
+			tx.PutUser(directory.User{Kind: "personal", Username: benchUser(0)}),
+			tx.PutMembership(directory.Membership{
+				Organization: "acme", User: benchUser(0), Role: "regular", Affiliation: "customer", State: "active", AssignedBy: "user",
+			}),
+			tx.PutGrant(inCompany), tx.PutGrant(tool),
+		}
+		for i := range max(n/2, 8) {
+			errs = append(errs, tx.PutAccount(directory.Account{ID: benchAccount(i), Company: "south", Kind: "service", Name: "Line"}))
+		}
+		for i := range max(n/2, 8) {
+			account, listed := g, tool
+			account.Account, listed.Account = benchAccount(i), benchAccount(i)
+			errs = append(errs, tx.PutGrant(account), tx.PutGrant(listed))
+		}
+		return errors.Join(errs...)
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	documents, _, err := s.Read(b.Context(), []authz.Key{authz.LoginKey(benchUser(0))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return documents[0].Login
 }
 
 func onBoth(b *testing.B, run func(*testing.B, func(testing.TB) string)) {
