@@ -51,7 +51,7 @@ var imports = map[string][]string{
 	"internal/webhook":                   {"internal/authz", "internal/pap", "internal/outbox"},
 	"internal/bearer":                    {"internal/authz", "internal/keyring", "internal/pap", "internal/secret"},
 	"internal/managementapi/openapitest": {},
-	"internal/feed":                      {"internal/authz"},
+	"internal/feed":                      {"internal/authz", "internal/dependency"},
 	"internal/managementapi":             {"internal/authz", "internal/feed", "internal/ijson", "internal/directory", "internal/pap", "internal/httpserver"},
 }
 

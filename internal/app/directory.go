@@ -90,7 +90,7 @@ func (s *server) openStore(ctx context.Context) (grant.Source, error) {
 // sure that both have the same secret.
 func (s *server) openFeed(ctx context.Context) (grant.Source, error) {
 	d := s.cfg.Directory
-	o := feed.Options{URLs: d.URLs, Token: string(d.Token)}
+	o := feed.Options{URLs: d.URLs, Token: string(d.Token), Registerer: s.registry}
 	if d.CA != "" {
 		text, err := os.ReadFile(d.CA)
 		if err != nil {

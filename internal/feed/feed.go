@@ -62,3 +62,12 @@ type AppKey struct {
 	ExpiresAt     time.Time `json:"expires_at,omitzero"`
 	RevokedAt     time.Time `json:"revoked_at,omitzero"`
 }
+
+// named is an answer that says of which directory it is; empty: that is as well
+// any other's.
+type named interface{ directory() string }
+
+func (s State) directory() string     { return s.Directory }
+func (c Changes) directory() string   { return c.Directory }
+func (d Documents) directory() string { return d.Directory }
+func (AppKey) directory() string      { return "" }

@@ -2,6 +2,7 @@ package managementapi
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"reflect"
 	"testing"
@@ -85,14 +86,47 @@ func TestWhoMayNotFollowIsToldSo(t *testing.T) {
 	}
 }
 
-// A listener that does not answer costs one failure; then the next is asked.
+// A listener that refuses connections or says nothing costs no answer: the next
+// one is asked, and from then on first.
 func TestAnotherListenerIsAskedWhenOneDoesNotAnswer(t *testing.T) {
 	l := listen(t, Options{})
-	c := clientOf(t, l, "replicate", "http://127.0.0.1:1")
-	if _, err := c.Open(t.Context()); !errors.Is(err, authz.ErrUnavailable) {
-		t.Errorf("got %v, want one of kind %v", err, authz.ErrUnavailable)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := c.Open(t.Context()); err != nil {
-		t.Errorf("the next listener: got %v", err)
+	defer silent.Close()
+	for _, away := range []string{"http://127.0.0.1:1", "http://" + silent.Addr().String()} {
+		c := clientOf(t, l, "replicate", away)
+		state, err := c.Open(t.Context())
+		if err != nil {
+			t.Fatalf("%s: got %v", away, err)
+		}
+		c = clientOf(t, l, "replicate", away)
+		begin := time.Now()
+		if _, at, err := c.Read(t.Context(), []authz.Key{authz.LoginKey("regina")}); err != nil || at != state.Head || time.Since(begin) > time.Second {
+			t.Errorf("%s: got %v, %v after %v, want %v", away, at, err, time.Since(begin), state.Head)
+		}
+		begin = time.Now()
+		seen, err := c.Changes(t.Context(), state.Head, 100*time.Millisecond)
+		if took := time.Since(begin); err != nil || seen.Held < 100*time.Millisecond || seen.Held > took {
+			t.Errorf("%s: got %+v, %v after %v, want one that was held for 100ms", away, seen, err, took)
+		}
+	}
+}
+
+// A look at a listener that says nothing is had elsewhere, and counts from when
+// that was asked.
+func TestALookAtASilentListenerIsHadElsewhere(t *testing.T) {
+	l := listen(t, Options{})
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	const wait = 200 * time.Millisecond
+	begin := time.Now()
+	seen, err := clientOf(t, l, "replicate", "http://"+silent.Addr().String()).Changes(t.Context(), authz.Point{}, wait)
+	if took := time.Since(begin); err != nil || seen.Head == (authz.Point{}) || seen.Held < wait || seen.Held > took || took > wait+time.Second {
+		t.Errorf("got %v held for %v, %v after %v, want one that was asked for after %v", seen.Head, seen.Held, err, took, wait)
 	}
 }
