@@ -38,9 +38,12 @@ func (p *Publisher) State(ctx context.Context) (State, error) {
 }
 
 // Changes are those after a point. If there are none it waits for one, no longer
-// than wait and MaxWait, and looks then.
+// than wait, MaxWait and half of the time that ctx lasts, and looks then.
 func (p *Publisher) Changes(ctx context.Context, after authz.Point, wait time.Duration) (Changes, error) {
 	began := p.Now()
+	if end, limited := ctx.Deadline(); limited {
+		wait = min(wait, time.Until(end)/2)
+	}
 	if wait = min(wait, MaxWait); wait > 0 {
 		waiting, stop := context.WithTimeout(ctx, wait)
 		p.Past(waiting, after.Revision)

@@ -586,3 +586,16 @@ func TestReadersAndWriters(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// An application could fill the cache with ids of its own making, and a sidecar's
+// request to the directory beyond what that takes.
+func TestAnIDThatIsLongerThanAnyIsNotRead(t *testing.T) {
+	bubble(t, grant.Options{}, func(t *testing.T, s *source, p *grant.PIP) {
+		mustGather(t, p, rita, 0)
+		reads, long := s.count(), strings.Repeat("a", 1000)
+		mustGather(t, p, []authz.Request{ask("user", "u-regular", resource("account", long, nil)), ask("login", long, resource("account", "a1", nil))}, 0)
+		if s.count() != reads {
+			t.Errorf("got %d more reads, want none", s.count()-reads)
+		}
+	})
+}

@@ -42,13 +42,18 @@ func (f *finder) request(r authz.Request) found {
 }
 
 // find returns the entry of a key, or nil if it is missing or the directory
-// does not know the key. An empty id is never known.
+// does not know the key. An empty id is never known, nor one longer than any.
 func (f *finder) find(kind authz.Kind, id string) *entry {
 	return f.findKey(authz.Key{Kind: kind, ID: id})
 }
 
+// longestID is the longest that a key can have: two ids and a space. What a caller
+// makes longer is not asked for, so it fills neither the cache nor a request to
+// the directory.
+const longestID = 2*authz.MaxID + 1
+
 func (f *finder) findKey(key authz.Key) *entry {
-	if key.ID == "" {
+	if key.ID == "" || len(key.ID) > longestID {
 		return nil
 	}
 	f.looked++

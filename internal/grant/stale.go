@@ -68,7 +68,7 @@ func (p *PIP) beyond(ctx context.Context, requests []authz.Request, atLeast auth
 		return values, authz.AsOf{Revision: revision}, nil
 	}
 	// By now the change log may have been read, and what was found have changed.
-	if now := p.look(requests); errors.As(err, &unread{}) && p.serves(now, atLeast) {
+	if now := p.look(requests); errors.As(err, &unread{}) && !refused(err) && p.serves(now, atLeast) {
 		return p.cached(now)
 	}
 	return nil, authz.AsOf{}, fmt.Errorf("%w; %w", p.stale(l.age), err)
@@ -78,6 +78,12 @@ func (p *PIP) beyond(ctx context.Context, requests []authz.Request, atLeast auth
 // holds everything, no older than was allowed and no older than asked for.
 func (p *PIP) serves(l look, atLeast authz.Revision) bool {
 	return p.serveStale > 0 && l.age <= p.maxStaleness+p.serveStale && len(l.missing) == 0 && l.head >= atLeast
+}
+
+// refused says that the directory answers, and not to us any more: this server's
+// token was revoked, or has expired.
+func refused(err error) bool {
+	return errors.Is(err, authz.ErrUnauthenticated) || errors.Is(err, authz.ErrForbidden)
 }
 
 // half is half of the time that ctx still lasts.

@@ -127,3 +127,16 @@ func TestWhatIsHeardWhileWaitingCounts(t *testing.T) {
 		}
 	})
 }
+
+// A token that was revoked is no directory that is away: who was shut out serves
+// nothing.
+func TestStaleFactsAreNotServedToWhoMayNotReadTheDirectoryAnyMore(t *testing.T) {
+	for _, kind := range []error{authz.ErrUnauthenticated, authz.ErrForbidden} {
+		bubble(t, servesStale, func(t *testing.T, s *source, p *grant.PIP) {
+			cutOff(t, s, p, bound+time.Second)
+			s.set(func() { s.readErr = kind })
+			_, _, err := p.Gather(t.Context(), rita, 0)
+			wantError(t, err, authz.ErrUnavailable, "last read")
+		})
+	}
+}
