@@ -377,6 +377,9 @@ func TestAnAnswerWithoutAVerdictIsARefusal(t *testing.T) {
 		"half an answer":             {`{"Layer":"custom","Doing":"compiling it"}` + "\n" + `{"Pas`, "", "policy custom refused (proof): compiling it brought down"},
 		"a fault of the runtime":     {"", "runtime: goroutine stack exceeds 1000000000-byte limit\nfatal error: stack overflow\n", "exit status 0: fatal error: stack overflow"},
 		"no memory for its heap":     {"", "fatal error: runtime: out of memory\n", "trying it took more than 256 MiB of memory"},
+		"no memory to collect with":  {"", "SIGSEGV: segmentation violation\nPC=0x439dbd m=4 sigcode=1 addr=0x0\n", "trying it took more than 256 MiB of memory"},
+		"a panic of its own":         {"", "panic: nil map\n[signal SIGSEGV: segmentation violation code=0x1]\n", "exit status 0: panic: nil map"},
+		"words that nobody knows":    {"", "\nwoe betide\nand more\n", "exit status 0: woe betide;"},
 		"no memory for its mappings": {"", "fatal error: runtime: cannot allocate memory\n", "trying it took more than 256 MiB of memory"},
 	}
 	ended := exec.Command(os.Args[0], "-test.run=^$")

@@ -71,8 +71,13 @@ func (e ending) outOfTime() bool {
 }
 
 // outOfMemory says whether Go's runtime ended for want of memory: for its heap, a
-// thread's stack, or what the race detector keeps.
+// thread's stack, or what the race detector keeps. A fault of the runtime itself,
+// which says SIGSEGV before anything else as no panic of a program does, is want
+// of memory too: its collector uses what the kernel refused it without a look.
 func (e ending) outOfMemory() bool {
+	if strings.HasPrefix(e.stderr, "SIGSEGV") {
+		return true
+	}
 	for _, words := range []string{"out of memory", "cannot allocate memory", "failed to create new OS thread", "failed to allocate", "pthread_create failed"} {
 		if strings.Contains(e.stderr, words) {
 			return true
@@ -81,14 +86,20 @@ func (e ending) outOfMemory() bool {
 	return false
 }
 
-// said is how the process ended, with the line of its stderr that tells most.
+// said is how the process ended, with the line of its stderr that tells most: the
+// first if none is known to.
 func (e ending) said() string {
 	said := e.state.String() // "signal: killed", "exit status 2"
+	first, _, _ := strings.Cut(strings.TrimSpace(e.stderr), "\n")
 	for text := range strings.Lines(e.stderr) {
 		text = strings.TrimSpace(text)
 		if strings.HasPrefix(text, "fatal error: ") || strings.HasPrefix(text, "panic: ") || strings.HasPrefix(text, "postern: ") {
-			return fmt.Sprintf("%s: %.300s", said, text)
+			first = text
+			break
 		}
 	}
-	return said
+	if first == "" {
+		return said
+	}
+	return fmt.Sprintf("%s: %.300s", said, first)
 }
