@@ -2,6 +2,7 @@ package drift
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,9 @@ func (c *check) compare(keys []authz.Key, want []authz.Document) error {
 	}
 	for i, key := range keys {
 		c.summary.Documents++
+		if err := c.parts(got[i].User, want[i].User); err != nil {
+			return err
+		}
 		if err := c.difference(string(key.Kind)+" "+key.ID, statements(got[i]), statements(want[i])); err != nil {
 			return err
 		}
@@ -73,10 +77,13 @@ func statements(d authz.Document) (all []string) {
 		}
 	}
 	if u := d.User; u != nil {
-		say("user", u.ID, u.Kind, when(u.Removed, "removed"), when(u.MFA, "second factor"))
+		say("user", u.ID, u.Kind, when(u.Removed, "removed"), when(u.MFA, "second factor"), when(u.Narrow, "narrow"))
 		for _, m := range u.Memberships {
 			member(m, say)
 		}
+	}
+	for _, g := range d.Granted {
+		say("granted to", g.Membership+":", when(g.Tool == "", "its role"), when(g.Tool != "", "tool"), g.Tool, until(g.Expires))
 	}
 	slices.Sort(all)
 	return all
@@ -90,6 +97,9 @@ func member(m authz.Membership, say func(...string)) {
 	}
 	for _, t := range m.Tools {
 		say(in, "tool", t.ID, until(t.Expires))
+		if t.Unlisted > 0 {
+			say(in, "tool", t.ID, "on accounts:", strconv.Itoa(t.Unlisted))
+		}
 		for _, account := range t.Accounts {
 			say(in, "tool", t.ID, "on account", account)
 		}

@@ -1,18 +1,21 @@
 package store_test
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
+	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/drift"
 	"github.com/postern-authz/postern/internal/store"
 	"github.com/postern-authz/postern/internal/store/storetest"
 )
 
 // found is all that drift.Check finds, a line each.
-func found(t testing.TB, s *store.Store) []string {
+func found(t testing.TB, s drift.Source) []string {
 	t.Helper()
 	var lines []string
 	_, err := drift.Check(t.Context(), s, drift.Report{Found: func(f drift.Finding) error {
@@ -52,10 +55,14 @@ func TestADirectoryThatNobodyTouchedHasNoDrift(t *testing.T) {
 	}
 }
 
+// unbound is what makes an engine take what its schema forbids.
+func unbound() map[string]string {
+	return map[string]string{"SQLite": `PRAGMA foreign_keys = OFF; `, "PostgreSQL": `SET session_replication_role = replica; `}
+}
+
 func TestDriftIsFoundAndNamed(t *testing.T) {
 	databases := filled(t)
-	// What makes an engine take what its schema forbids.
-	unbound := map[string]string{"SQLite": `PRAGMA foreign_keys = OFF; `, "PostgreSQL": `SET session_replication_role = replica; `}
+	unbound := unbound()
 	unsealed := map[string]string{
 		"SQLite":     `DROP TRIGGER audit_events_stay; DROP TRIGGER audit_events_remain; `,
 		"PostgreSQL": `SET session_replication_role = replica; `,
@@ -98,6 +105,44 @@ func TestDriftIsFoundAndNamed(t *testing.T) {
 				at := dsn(t)
 				storetest.Execute(t, at, c.before[name]+c.sql)
 				wantLines(t, found(t, unprepared(t, at)), c.want)
+			})
+		}
+	}
+}
+
+// A forgetful directory makes decisions on nothing of what was granted on one
+// account.
+type forgetful struct{ *store.Store }
+
+type forgetfulState struct{ drift.State }
+
+func (f forgetful) Inspect(ctx context.Context, fn func(drift.State) error) error {
+	return f.Store.Inspect(ctx, func(s drift.State) error { return fn(forgetfulState{s}) })
+}
+
+func (f forgetfulState) Documents(keys []authz.Key) ([]authz.Document, error) {
+	documents, err := f.State.Documents(keys)
+	for i := range documents {
+		documents[i].Granted = nil
+	}
+	return documents, err
+}
+
+func TestDriftOfNarrowUsersIsFoundAndNamed(t *testing.T) {
+	for name, dsn := range filled(t) {
+		for _, listed := range []int{-1, 1} {
+			t.Run(fmt.Sprintf("%s/%d listed", name, listed), func(t *testing.T) {
+				at := dsn(t)
+				s := storetest.OpenListing(t, at, listed)
+				if lines := found(t, s); lines != nil {
+					t.Errorf("nobody touched it: got %q", lines)
+				}
+				wantLines(t, found(t, forgetful{s}), []string{
+					"user_account usr_", " s1: decisions are made on no such thing, and the records say granted to mem_", ": its role until", ": tool wan",
+				})
+				storetest.Execute(t, at, unbound()[name]+
+					`UPDATE memberships SET organization_kind = 'partner' WHERE user_id = (SELECT id FROM users WHERE username_key = 'dana') AND organization_id = 'acme'`)
+				wantLines(t, found(t, s), []string{"user usr_", "decisions are made on in acme: mem_", "partner customer active"})
 			})
 		}
 	}

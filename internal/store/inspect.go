@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/postern-authz/postern/internal/authz"
@@ -19,13 +18,16 @@ func (s *Store) Inspect(ctx context.Context, fn func(drift.State) error) error {
 		if err := q.unhurried(); err != nil {
 			return err
 		}
-		return fn(inspection{readerOf(q, 0)})
+		return fn(inspection{readerOf(q, 0), s.listed})
 	})
 }
 
 // An inspection reads plain rows, by statements that have nothing in common with
 // those by which decisions read.
-type inspection struct{ reader }
+type inspection struct {
+	reader
+	listed int
+}
 
 // After reads a page of a table.
 func (i inspection) After(table string, columns []string, after string, limit int) ([]drift.Row, error) {
@@ -65,10 +67,10 @@ func (i inspection) rows(columns []string, query string, arguments ...any) (rows
 	return rows, err
 }
 
-// Documents reads as Read does, and users whole.
+// Documents reads as Read does.
 func (i inspection) Documents(keys []authz.Key) ([]authz.Document, error) {
 	documents := make([]authz.Document, len(keys))
-	return documents, readDocuments(i.q, keys, documents, math.MaxInt)
+	return documents, readDocuments(i.q, keys, documents, i.listed)
 }
 
 // Log reads the whole change log, also what is before its floor or beyond its
