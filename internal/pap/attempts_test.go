@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -13,12 +14,10 @@ import (
 // attempt lets a person or the operator do one thing, by any road there is.
 func (w *world) attempt() attempt {
 	w.names++
-	did := attempt{actor: rapid.SampledFrom(append(slices.Clone(w.people), "", "")).Draw(w.T, "actor")}
+	did := attempt{actor: w.somebody()}
 	did.giver = did.actor
-	l := w.a
-	if rapid.IntRange(0, 3).Draw(w.T, "organization") == 0 {
-		l = w.b
-	}
+	w.actor = did.actor
+	l := w.where(did.actor)
 	did.organization = l.organization
 	roads := w.roads()
 	did.what = rapid.SampledFrom(sortedKeys(roads)).Draw(w.T, "road")
@@ -31,6 +30,28 @@ func (w *world) attempt() attempt {
 	}
 	roads[did.what](&did, l, w.call(did.actor))
 	return did
+}
+
+// somebody is the operator, one of the people, or as often one of those who began
+// as administrators, whom more is allowed and who can pass more on.
+func (w *world) somebody() string {
+	among := append(slices.Clone(w.people), "", "")
+	if rapid.Bool().Draw(w.T, "an administrator") {
+		among = w.administrators
+	}
+	return rapid.SampledFrom(among).Draw(w.T, "actor")
+}
+
+// where is the organization of whoever acts, and now and then the other one.
+func (w *world) where(actor string) landscape {
+	home, other := w.a, w.b
+	if w.belongs(actor, w.b) {
+		home, other = w.b, w.a
+	}
+	if rapid.IntRange(0, 3).Draw(w.T, "organization") == 0 {
+		return other
+	}
+	return home
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(keysOf(m)) }
@@ -247,8 +268,12 @@ func (w *world) role() string {
 	return rapid.SampledFrom([]string{"regular", "regular", "read_only", "support", "administrator", "primary_contact"}).Draw(w.T, "role")
 }
 
-// member is one of the organization, and now and then one of the other.
+// member is one of the organization, and now and then whoever acts or one of the
+// other organization.
 func (w *world) member(l landscape) string {
+	if own := w.membership(l.organization, w.actor); own != "" && w.seldom("themself") {
+		return own
+	}
 	var ids []string
 	other := w.seldom("of the other organization")
 	w.must(w.h.Store.Look(w.Context(), func(r pap.Reader) error {
@@ -269,8 +294,13 @@ func (w *world) member(l landscape) string {
 	return ids[len(ids)-1-rapid.IntRange(0, len(ids)-1).Draw(w.T, "member")] // oldest first, so that runs are alike
 }
 
-// grants are some of the organization's things, and now and then another's.
+// grants are some of the organization's things, and now and then another's. Every
+// other time they are one account, which fewer rules have a reason to refuse.
 func (w *world) grants(l landscape) (g pap.Grants) {
+	if rapid.Bool().Draw(w.T, "one account") {
+		account := rapid.SampledFrom(sortedKeys(l.accounts)).Draw(w.T, "account")
+		return pap.Grants{Accounts: []pap.AccountGrant{w.forAWhile(account)}}
+	}
 	if w.seldom("grants of the other organization") {
 		l = map[bool]landscape{true: w.a, false: w.b}[l.organization == w.b.organization]
 	}
@@ -280,12 +310,7 @@ func (w *world) grants(l landscape) (g pap.Grants) {
 		}
 	}
 	for _, a := range w.some(l, "accounts") {
-		grant := pap.AccountGrant{ID: a}
-		if rapid.Bool().Draw(w.T, "for a while") {
-			end := w.h.clock().Add(2 * 3600e9)
-			grant.ExpiresAt = &end
-		}
-		g.Accounts = append(g.Accounts, grant)
+		g.Accounts = append(g.Accounts, w.forAWhile(a))
 	}
 	if w.seldom("account group") {
 		g.AccountGroups = []string{l.organization + "-g"}
@@ -294,6 +319,16 @@ func (w *world) grants(l landscape) (g pap.Grants) {
 		g.Tools = []pap.ToolGrant{w.tool(l)}
 	}
 	return g
+}
+
+// forAWhile grants an account for two hours or for ever.
+func (w *world) forAWhile(account string) pap.AccountGrant {
+	grant := pap.AccountGrant{ID: account}
+	if rapid.Bool().Draw(w.T, "for a while") {
+		end := w.h.clock().Add(2 * time.Hour)
+		grant.ExpiresAt = &end
+	}
+	return grant
 }
 
 func (w *world) some(l landscape, what string) (accounts []string) {

@@ -63,9 +63,12 @@ type world struct {
 	name        string
 	a, b        landscape
 	people      []string // user ids, of both organizations
+	actor       string   // of the step that is taken; "": the operator
 	invitations []invited
 	names       int
 	seen        view // after the last step
+
+	administrators []string // those that the organizations begin with
 }
 
 // invited is an invitation that somebody could follow, and who wrote it.
@@ -172,6 +175,9 @@ func (w *world) found(l landscape) {
 	w.must(err)
 	for _, name := range []string{"pat", "pia", "ann", "abe", "amy", "reg", "sue"} {
 		w.people = append(w.people, w.h.user(o+"-"+name))
+		if strings.HasPrefix(name, "a") {
+			w.administrators = append(w.administrators, w.h.user(o+"-"+name))
+		}
 	}
 }
 
