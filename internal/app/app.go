@@ -76,6 +76,7 @@ func openStore(ctx context.Context, cfg *config.Config, o store.Options) (*store
 	}
 	o.DSN, o.ReadConns = string(cfg.Database), cfg.Postgres.Connections
 	o.StatementTimeout, o.Pooler = cfg.Postgres.StatementTimeout, cfg.Postgres.Pooler
+	o.LookTimeout = cfg.MaxStaleness * 2 / 5 // so that a second one is still in time
 	return store.Open(ctx, o)
 }
 

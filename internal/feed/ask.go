@@ -111,7 +111,7 @@ func exchange[T named](ctx context.Context, c *Client, q call, turn uint32, late
 		a.err = err
 	case err != nil:
 		a.err = fmt.Errorf("the directory's answer cannot be read: %w: %w", err, authz.ErrUnavailable)
-	case c.id != "" && a.said.directory() != "" && a.said.directory() != c.id:
+	case c.id != "" && a.said.directory() != c.id:
 		a.err = fmt.Errorf("another directory answers at POSTERN_DIRECTORY_URL than when this server started: restart it if that is meant: %w", authz.ErrUnavailable)
 	}
 	return a

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -124,29 +123,14 @@ func (c *Client) Changes(ctx context.Context, after authz.Point, wait time.Durat
 	return said.Changes, err
 }
 
-// Read implements grant.Source.
-func (c *Client) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, authz.Point, error) {
-	ctx, stop := context.WithTimeout(ctx, readTimeout)
-	defer stop()
-	body, err := json.Marshal(Query{keys})
-	if err != nil {
-		return nil, authz.Point{}, err
-	}
-	said, _, err := ask[Documents](ctx, c, call{operation: opRead, path: at(PathDocuments), body: body, patience: readPatience})
-	if err != nil {
-		return nil, authz.Point{}, err
-	}
-	if len(said.Documents) != len(keys) {
-		return nil, authz.Point{}, fmt.Errorf("the directory answered with %d documents for %d keys: %w", len(said.Documents), len(keys), authz.ErrUnavailable)
-	}
-	return said.Documents, said.AsOf, nil
-}
-
 // AppKey is what the directory keeps of the key of an application. One that it
 // does not know is an error of kind authz.ErrNotFound.
 func (c *Client) AppKey(ctx context.Context, id string) (AppKey, error) {
 	ctx, stop := context.WithTimeout(ctx, readTimeout)
 	defer stop()
 	k, _, err := ask[AppKey](ctx, c, call{operation: opAppKey, path: at(PathAppKeys + "/" + url.PathEscape(id)), patience: readPatience})
+	if err == nil && k.ID != id {
+		return AppKey{}, fmt.Errorf("the directory answered with app key %.80q for %.80q: %w", k.ID, id, authz.ErrUnavailable)
+	}
 	return k, err
 }

@@ -55,6 +55,7 @@ type Documents struct {
 // An AppKey is what the directory keeps of the key of an application. Its secret
 // is not in it.
 type AppKey struct {
+	Directory     string    `json:"directory"`
 	ID            string    `json:"id"`
 	Hash          []byte    `json:"hash"` // SHA-256 of the key
 	Organizations []string  `json:"organizations"`
@@ -70,4 +71,4 @@ type named interface{ directory() string }
 func (s State) directory() string     { return s.Directory }
 func (c Changes) directory() string   { return c.Directory }
 func (d Documents) directory() string { return d.Directory }
-func (AppKey) directory() string      { return "" }
+func (k AppKey) directory() string    { return k.Directory }

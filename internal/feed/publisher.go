@@ -61,4 +61,8 @@ func (p *Publisher) Documents(ctx context.Context, keys []authz.Key) (Documents,
 }
 
 // AppKey is what is kept of the key of an application.
-func (p *Publisher) AppKey(ctx context.Context, id string) (AppKey, error) { return p.AppKeys(ctx, id) }
+func (p *Publisher) AppKey(ctx context.Context, id string) (AppKey, error) {
+	k, err := p.AppKeys(ctx, id)
+	k.Directory = p.ID
+	return k, err
+}

@@ -2,9 +2,11 @@ package managementapi
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,5 +130,25 @@ func TestALookAtASilentListenerIsHadElsewhere(t *testing.T) {
 	seen, err := clientOf(t, l, "replicate", "http://"+silent.Addr().String()).Changes(t.Context(), authz.Point{}, wait)
 	if took := time.Since(begin); err != nil || seen.Head == (authz.Point{}) || seen.Held < wait || seen.Held > took || took > wait+time.Second {
 		t.Errorf("got %v held for %v, %v after %v, want one that was asked for after %v", seen.Head, seen.Held, err, took, wait)
+	}
+}
+
+// A batch of decisions may need more documents than one request may ask for.
+func TestWhatIsTooMuchForOneRequestIsReadInParts(t *testing.T) {
+	l := listen(t, Options{})
+	c := clientOf(t, l, "replicate")
+	if _, err := c.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, length := range map[string]int{"long ids": authz.MaxID, "short ids": 8} {
+		keys := make([]authz.Key, 10_500)
+		for i := range keys {
+			keys[i] = authz.Key{Kind: authz.KindAccount, ID: fmt.Sprintf("%s%06d", strings.Repeat("<", length), i)}
+		}
+		keys[0].ID, keys[10_499].ID = "a-1", "a-2"
+		docs, _, err := c.Read(t.Context(), keys)
+		if err != nil || len(docs) != len(keys) || docs[0].Place == nil || docs[10_499].Place == nil || docs[1].Place != nil {
+			t.Errorf("%s: got %d documents, %v, want %d, of which the first and the last are known", name, len(docs), err, len(keys))
+		}
 	}
 }
