@@ -20,6 +20,9 @@ import (
 // maxLine bounds one row: more than a row of the directory can have.
 const maxLine = 64 << 20
 
+// maxTables bounds what is remembered of a file: far more than a schema has.
+const maxTables = 1000
+
 // Read hands a backup over to a Sink. That the file is whole is known only when
 // Read returns: what the Sink took before an error is to be thrown away. A file
 // that was cut off, changed, or is none is of kind authz.ErrInvalid.
@@ -128,6 +131,9 @@ func (r *reader) begins() error {
 	}
 	if _, twice := r.summary.Rows[t.Name]; twice {
 		return r.damaged("table " + t.Name + " comes twice")
+	}
+	if len(r.summary.Rows) == maxTables {
+		return r.damaged("it has more tables than any schema")
 	}
 	r.table, r.summary.Rows[t.Name] = t, 0
 	return r.to.Table(t)

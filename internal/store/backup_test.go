@@ -219,6 +219,38 @@ func pointOf(t *testing.T, s *store.Store) authz.Point {
 	return changes.Head
 }
 
+// A backup of the first schema becomes what the migration makes of the database
+// that it was taken from.
+func TestABackupOfAnOlderSchemaIsMigrated(t *testing.T) {
+	for from, source := range engines() {
+		_, old := storetest.Old(t, source)
+		text, summary := takeBackup(t, unprepared(t, old))
+		if summary.Schema != 1 || summary.Rows["memberships"] == 0 {
+			t.Fatalf("%s: got %+v, want a backup of the first schema", from, summary)
+		}
+		want, _ := takeBackup(t, storetest.Open(t, old))
+		for to, dsn := range engines() {
+			t.Run(from+" to "+to, func(t *testing.T) {
+				s := restored(t, dsn(t), text)
+				if got, _ := takeBackup(t, s); !slices.Equal(rowsOf(got), rowsOf(want)) {
+					t.Error(firstDifference(rowsOf(got), rowsOf(want)))
+				}
+				if got := pointOf(t, s); got.Revision != summary.Revision+1 {
+					t.Errorf("got revision %d, want %d, the next one", got.Revision, summary.Revision+1)
+				}
+				if lines := found(t, s); lines != nil {
+					t.Errorf("got drift %q", lines)
+				}
+				prepared := storetest.Open(t, dsn(t))
+				_, _, err := backup.Restore(t.Context(), bytes.NewReader(text), prepared)
+				if !errors.Is(err, authz.ErrConflict) || !strings.Contains(err.Error(), "without a schema") {
+					t.Errorf("into a newer schema: got %v, want it refused", err)
+				}
+			})
+		}
+	}
+}
+
 func TestWhatARestoreRefuses(t *testing.T) {
 	source := storetest.Open(t, sqliteDSN(t))
 	storetest.Fill(t, source)

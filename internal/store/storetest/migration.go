@@ -18,16 +18,10 @@ import (
 	"github.com/postern-authz/postern/internal/store"
 )
 
-// testMigration migrates a database of the first schema that has data. It reads
-// the migrations of the package whose tests run it.
+// testMigration migrates a database of the first schema that has data.
 func testMigration(t *testing.T, newDSN func(testing.TB) string) {
-	source, old := newDSN(t), newDSN(t)
-	s := Open(t, source)
-	update(t, s, portal()...)
-	update(t, s, directory.Membership{Organization: "acme", User: "otto", Role: "regular", Affiliation: "account_team", State: "active", AssignedBy: "operator"})
+	s, old := Old(t, newDSN)
 	want, seats := all(t, s), see(t, s, func(r pap.Reader) (int, error) { return r.SeatsUsed("acme") })
-	makeOld(t, rawOpen(t, old), rawOpen(t, source))
-
 	migrated, err := store.Open(context.Background(), store.Options{DSN: old})
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +54,18 @@ func testMigration(t *testing.T, newDSN func(testing.TB) string) {
 		t.Errorf("the first change after it: got revision %d, want 3", at)
 	}
 	refuse(t, migrated, authz.ErrConflict, func(tx pap.Tx) error { return tx.PutPerson(person("usr_1", "dana")) })
+}
+
+// Old returns a store and the DSN of a database of the first schema that has the
+// same in it. It reads the migrations of the package whose tests run it.
+func Old(t *testing.T, newDSN func(testing.TB) string) (s *store.Store, old string) {
+	t.Helper()
+	source, old := newDSN(t), newDSN(t)
+	s = Open(t, source)
+	update(t, s, portal()...)
+	update(t, s, directory.Membership{Organization: "acme", User: "otto", Role: "regular", Affiliation: "account_team", State: "active", AssignedBy: "operator"})
+	makeOld(t, rawOpen(t, old), rawOpen(t, source))
+	return s, old
 }
 
 // makeOld makes a database of the first schema with what another has.
