@@ -153,10 +153,10 @@ func New(o Options) *PIP {
 
 // Gather returns the facts of each request, in their order, all as of the one
 // state it also returns, whose revision is at least atLeast. The facts are shared
-// and must not be changed. They are stale only if Options.ServeStale allows it. An atLeast that the directory has not reached is an
-// authz.ErrAhead: it is of another directory, or of a state
-// that this one has lost. Facts that cannot be had now are one of kind
-// authz.ErrUnavailable.
+// and must not be changed. They are stale only if Options.ServeStale allows it.
+// An atLeast that the directory has not reached is an authz.ErrAhead: it is of
+// another directory, or of a state that this one has lost. Facts that cannot be
+// had now are an error of kind authz.ErrUnavailable.
 func (p *PIP) Gather(ctx context.Context, requests []authz.Request, atLeast authz.Revision) ([]ast.Value, authz.AsOf, error) {
 	for range rounds {
 		l := p.look(requests)
