@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -16,9 +17,17 @@ import (
 type fault struct {
 	name   string // the numbers are those of the fault matrix
 	inject func(c *topology, r *rand.Rand) (heal func() error, err error)
-	// restarts: mending it starts a server, which needs what it reads from.
-	restarts bool
+	mends  turn
 }
+
+// A turn is when a fault is mended: a server that starts needs what it reads from.
+type turn int
+
+const (
+	mendsFirst turn = iota
+	beforeSidecars
+	sidecarsLast
+)
 
 // faults are those that histories meet.
 func faults() []fault {
@@ -64,7 +73,7 @@ func faults() []fault {
 			return c.management.source.Heal, nil
 		}},
 		{name: "F12 PostgreSQL takes no writes", inject: readOnly},
-		{restarts: true, name: "F16 the server that administers is killed", inject: func(c *topology, _ *rand.Rand) (func() error, error) {
+		{mends: beforeSidecars, name: "F16 the server that administers is killed", inject: func(c *topology, _ *rand.Rand) (func() error, error) {
 			c.management.kill()
 			return func() error {
 				err := c.management.start()
@@ -74,7 +83,7 @@ func faults() []fault {
 				return err
 			}, nil
 		}},
-		{restarts: true, name: "F25 a sidecar is told to end", inject: func(c *topology, r *rand.Rand) (func() error, error) {
+		{mends: sidecarsLast, name: "F25 a sidecar is told to end", inject: func(c *topology, r *rand.Rand) (func() error, error) {
 			s := c.any(r)
 			running := s.now()
 			if err := running.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -84,7 +93,7 @@ func faults() []fault {
 			s.kill()
 			return s.start, running.err
 		}},
-		{restarts: true, name: "F26 a sidecar is killed", inject: func(c *topology, r *rand.Rand) (func() error, error) {
+		{mends: sidecarsLast, name: "F26 a sidecar is killed", inject: func(c *topology, r *rand.Rand) (func() error, error) {
 			s := c.any(r)
 			s.kill()
 			return s.start, nil
@@ -203,10 +212,10 @@ func (f fault) meets(other string) bool {
 func (c *topology) plague(r *rand.Rand, length time.Duration, from []fault) (done []string) {
 	for end := time.Now().Add(length); time.Now().Before(end); {
 		time.Sleep(time.Duration(100+r.IntN(500)) * time.Millisecond)
-		var heals []func() error
-		for range 1 + r.IntN(3)/2 {
+		heals := make([][]func() error, sidecarsLast+1)
+		for n := range 1 + r.IntN(3)/2 {
 			f := from[r.IntN(len(from))]
-			if len(heals) > 0 && f.meets(done[len(done)-1]) {
+			if n > 0 && f.meets(done[len(done)-1]) {
 				continue
 			}
 			heal, err := f.inject(c, r)
@@ -214,17 +223,12 @@ func (c *topology) plague(r *rand.Rand, length time.Duration, from []fault) (don
 				c.t.Logf("%s: %v", f.name, err) // the other fault may be in its way
 			}
 			done = append(done, f.name)
-			if heal == nil {
-				continue
-			}
-			if f.restarts {
-				heals = append(heals, heal)
-			} else {
-				heals = append([]func() error{heal}, heals...)
+			if heal != nil {
+				heals[f.mends] = append(heals[f.mends], heal)
 			}
 		}
 		time.Sleep(min(time.Duration(200+r.IntN(2300))*time.Millisecond, max(0, time.Until(end))))
-		c.heal(heals)
+		c.heal(slices.Concat(heals...))
 	}
 	return done
 }

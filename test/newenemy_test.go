@@ -24,7 +24,7 @@ func TestTheNewEnemyStaysOut(t *testing.T) {
 	group := o.does(http.StatusCreated, http.MethodPost, "/v1/organizations/acme/account-groups", `{"id":"sites","kind":"service_group","name":"Sites","accounts":["a0"]}`).read("id")
 	enemy, _ := o.username("acme", "u0")
 	r := rand.New(rand.NewPCG(uint64(*enemies), 1))
-	from := slices.DeleteFunc(faults(), func(f fault) bool { return f.restarts || !strings.Contains(f.name, "sidecar") })
+	from := slices.DeleteFunc(faults(), func(f fault) bool { return f.mends != mendsFirst || !strings.Contains(f.name, "sidecar") })
 	for n := range *enemies {
 		account := fmt.Sprintf("secret%d", n)
 		grants := "/v1/organizations/acme/members/" + enemy + "/grants"
