@@ -19,7 +19,7 @@ import (
 // openDirectory opens the directory, waiting for it if it does not answer, and
 // follows its changes.
 func (s *server) openDirectory(ctx context.Context) (err error) {
-	if s.secret, err = s.cfg.Key(); err != nil {
+	if s.shared, err = s.cfg.SharedKey(); err != nil {
 		return err
 	}
 	open := s.openStore
@@ -66,9 +66,12 @@ func (s *server) hearOfChanges() {
 }
 
 // openStore opens the database.
-func (s *server) openStore(ctx context.Context) (grant.Source, error) {
+func (s *server) openStore(ctx context.Context) (_ grant.Source, err error) {
+	if s.secret, err = s.cfg.Key(); err != nil {
+		return nil, err
+	}
 	metrics := store.NewMetrics(s.registry)
-	err := s.insist(ctx, func() (err error) {
+	err = s.insist(ctx, func() (err error) {
 		if s.store, err = openPrepared(ctx, s.cfg, s.Log, metrics); err != nil {
 			return err
 		}
@@ -82,7 +85,7 @@ func (s *server) openStore(ctx context.Context) (grant.Source, error) {
 		return nil, err
 	}
 	s.appKeys = appKeys{s.store}
-	s.tokens, err = token.New(s.secret, s.directory)
+	s.tokens, err = token.New(s.shared, s.directory)
 	return s.store, err
 }
 
@@ -100,6 +103,9 @@ func (s *server) openFeed(ctx context.Context) (grant.Source, error) {
 			return nil, fmt.Errorf("POSTERN_DIRECTORY_CA has no certificate in PEM form: %w", authz.ErrInvalid)
 		}
 	}
+	if !s.cfg.Shared() {
+		s.Log.Warn("this server has no database and needs no more than what `postern secret derive` prints: who takes it over could make links with POSTERN_SECRET")
+	}
 	client := feed.NewClient(o)
 	s.onClose("directory", func(context.Context) error { client.Close(); return nil })
 	var state feed.State
@@ -116,7 +122,7 @@ func (s *server) openFeed(ctx context.Context) (grant.Source, error) {
 		return nil, err
 	}
 	s.directory, s.appKeys = state.Directory, remoteKeys{client}
-	if s.tokens, err = token.New(s.secret, s.directory); err != nil {
+	if s.tokens, err = token.New(s.shared, s.directory); err != nil {
 		return nil, err
 	}
 	if _, err := s.tokens.Read(state.Token); err != nil {

@@ -27,7 +27,7 @@ func (s *server) openRedis() error {
 		Addrs: c.Addrs, Master: c.Master, Cluster: c.Cluster, DB: c.DB,
 		Username: c.Username, Password: string(c.Password),
 		SentinelUsername: c.SentinelUsername, SentinelPassword: string(c.SentinelPassword),
-		TLS: secure, Secret: s.secret, Directory: s.directory,
+		TLS: secure, Secret: s.shared, Directory: s.directory,
 		Timeout: c.Timeout, Pool: c.Pool, TTL: c.TTL, Log: s.Log, Registerer: s.registry,
 	})
 	if err != nil {

@@ -85,7 +85,8 @@ type server struct {
 	tokens  *token.Tokens
 	pdp     *pdp.PDP
 
-	secret    []byte // that everything which is sealed is sealed with
+	secret    []byte // that links and webhooks are signed with; nil: the directory is read at another server
+	shared    []byte // derived from it: what all servers of the directory have
 	directory string // its id
 }
 

@@ -21,7 +21,7 @@ const Prefix = "POSTERN_"
 type Config struct {
 	State          string    `env:"STATE" help:"Directory of what Postern keeps on this machine: its database and its key. Empty: $STATE_DIRECTORY, which systemd sets, else $XDG_STATE_HOME/postern, else ~/.local/state/postern."`
 	Database       DSN       `env:"DATABASE" help:"The directory of users and grants: sqlite:PATH, or a postgres:// URL, which over a network needs sslmode=verify-full. Empty: sqlite:postern.db in the state directory."`
-	Secret         Secret    `env:"SECRET" help:"Secret of 32 bytes or more that consistency tokens, mailed links and webhooks are signed with; the same on every replica of one database. Empty: the file \"secret\" in the state directory, made on the first start."`
+	Secret         Secret    `env:"SECRET" help:"Secret of 32 bytes or more that consistency tokens, mailed links and webhooks are signed with; the same on every replica of one database, and on a server without one what postern secret derive prints. Empty: the file \"secret\" in the state directory, made on the first start."`
 	Postgres       Postgres  `envPrefix:"DATABASE_"`
 	PublicURL      PublicURL `env:"PUBLIC_URL" help:"The https URL by which applications reach the decision listener; the AuthZEN metadata names it. Empty: no metadata is served."`
 	AllowPlaintext bool      `env:"ALLOW_PLAINTEXT" envDefault:"false" help:"Whether decisions may be served, PostgreSQL asked, and a password sent to Redis over a network without verified TLS. Set it only where the network itself is trusted and encrypted."`

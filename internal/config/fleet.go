@@ -36,7 +36,8 @@ func (c *Config) validateFleet(f *faults) {
 	f.when(d.Remote() && c.Only == OnlyManagement, "is for a server that only decides, and POSTERN_ONLY is management, which needs a database", "DIRECTORY_URL", "ONLY")
 	f.when(d.Remote() && c.sources[Prefix+"DATABASE"] != "", "is set, but so is POSTERN_DATABASE: a server reads one or the other", "DIRECTORY_URL", "DATABASE")
 	f.when(d.Remote() && d.Token == "", "needs POSTERN_DIRECTORY_TOKEN: `postern token create NAME --scope replicate` makes one", "DIRECTORY_URL", "DIRECTORY_TOKEN")
-	f.when(d.Remote() && c.Secret == "", "needs POSTERN_SECRET, the one of the server that has the directory: consistency tokens are signed with it", "DIRECTORY_URL", "SECRET")
+	f.when(d.Remote() && c.Secret == "", "needs POSTERN_SECRET: run `postern secret derive` where the directory is; consistency tokens are signed with what it prints", "DIRECTORY_URL", "SECRET")
+	f.when(!d.Remote() && c.Shared(), "is one that `postern secret derive` printed for servers without a database: give the one it was derived from", "SECRET")
 	f.when(!d.Remote() && d.Token != "", "needs POSTERN_DIRECTORY_URL", "DIRECTORY_TOKEN", "DIRECTORY_URL")
 	f.when(!d.Remote() && d.CA != "", "needs POSTERN_DIRECTORY_URL", "DIRECTORY_CA", "DIRECTORY_URL")
 	for _, text := range d.URLs {
