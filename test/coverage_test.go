@@ -15,8 +15,9 @@ import (
 )
 
 // TestEveryPromiseIsCarried wants for each requirement that the product meets
-// (R1 to R63, R77 to R88) and for each way in which others were broken into (V1 to
-// V37) a test or a script that says its number: in the name of the test, above
+// (R1 to R63, R77 to R88), for each way in which others were broken into (V1 to
+// V37) and for each fault that a fleet lives through (F1 to F17, F24 to F26, F37) a
+// test or a script that says its number: in the name of the test, above
 // it, in the name of a case, in the sentence that it fails with, or in the
 // comments of a script. Whether it tests that is for a reader.
 func TestEveryPromiseIsCarried(t *testing.T) {
@@ -34,7 +35,7 @@ func TestEveryPromiseIsCarried(t *testing.T) {
 	for _, wanted := range []struct {
 		letter      string
 		first, last int
-	}{{"R", 1, 63}, {"R", 77, 88}, {"V", 1, 37}} {
+	}{{"R", 1, 63}, {"R", 77, 88}, {"V", 1, 37}, {"F", 1, 17}, {"F", 24, 26}, {"F", 37, 37}} {
 		for n := wanted.first; n <= wanted.last; n++ {
 			if name := fmt.Sprint(wanted.letter, n); carried[name] == "" {
 				t.Errorf("%s is carried by no test: name one that tests it, or write one", name)
@@ -52,6 +53,7 @@ func TestNumbersAreReadOutOfTests(t *testing.T) {
 		"TestV09OfFifty":        "V9",
 		"TestR20ARole":          "R20",
 		"R07_ACCOUNT_TEAM":      "R7",
+		"F01 Redis is refused":  "F1",
 		"TestVerifyR":           "",
 		"RFC 7807 and R100":     "",
 		"SERVER12, IPV4, R1x":   "",
@@ -83,7 +85,7 @@ func (p promises) collect(pattern *regexp.Regexp, read func(string) ([]string, e
 
 // numbers are those that a text names, ranges spelled out.
 func numbers(text string) (names []string) {
-	pattern := regexp.MustCompile(`(?:^|[^A-Za-z]|Test|Fuzz)([RV])(\d{1,2})(?:-R(\d{1,2}))?(?:$|[^\da-z])`)
+	pattern := regexp.MustCompile(`(?:^|[^A-Za-z]|Test|Fuzz)([RVF])(\d{1,2})(?:-[RF](\d{1,2}))?(?:$|[^\da-z])`)
 	for rest := text; ; {
 		at := pattern.FindStringSubmatchIndex(rest)
 		if at == nil {
