@@ -299,10 +299,7 @@ func TestADecisionKnowsTheChangeWhoseTokenItCarries(t *testing.T) {
 	i := install(t, "POSTERN_DATABASE="+postgres.DSN(t), "POSTERN_SECRET="+strings.Repeat("s3cr3t", 8))
 	i.run(t, "migrate")
 	o := administered(t, i)
-	elsewhere := i
-	elsewhere.dir = t.TempDir()
-	elsewhere.env = append(slices.Clone(i.env), "POSTERN_STATE="+elsewhere.dir)
-	other := elsewhere.serve(t)
+	other := i.elsewhere(t).serve(t)
 	member, _ := o.username("acme", "rosa")
 	const question = "login:rosa service.view account:a-1002"
 	slowest := time.Duration(0)

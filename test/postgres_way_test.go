@@ -175,10 +175,7 @@ func TestF12WritesWaitForAServerThatWrites(t *testing.T) {
 func TestAChangeElsewhereIsHeardOfAtOnce(t *testing.T) {
 	i := onFaulty(t, "POSTERN_MAX_STALENESS=60s", "POSTERN_POLL_INTERVAL=10s")
 	o := administered(t, i)
-	elsewhere := i
-	elsewhere.dir = t.TempDir()
-	elsewhere.env = append(slices.Clone(i.env), "POSTERN_STATE="+elsewhere.dir)
-	other := elsewhere.serve(t)
+	other := i.elsewhere(t).serve(t)
 	member, _ := o.username("acme", "rosa")
 	const question = "login:rosa service.view account:a-1002"
 	other.allows(t, question, "")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -31,6 +32,14 @@ func install(t *testing.T, settings ...string) installation {
 		"POSTERN_OPS_LISTEN=127.0.0.1:0",
 	}, unhurried()...)
 	return installation{program(t), dir, append(env, settings...)}
+}
+
+// elsewhere is another one with the same settings and a state directory of its own.
+func (i installation) elsewhere(t *testing.T) installation {
+	t.Helper()
+	i.dir = t.TempDir()
+	i.env = append(slices.Clone(i.env), "POSTERN_STATE="+i.dir)
+	return i
 }
 
 // unhurried are settings for a machine that does other things meanwhile.

@@ -153,11 +153,7 @@ func (f redisFaults) refused(t *testing.T) {
 
 func (f redisFaults) killed(t *testing.T) {
 	f.c.redis.Kill()
-	f.away(t)
-	if err := f.c.redis.Restart(); err != nil {
-		t.Fatal(err)
-	}
-	f.back(t)
+	f.refused(t)
 }
 
 func (f redisFaults) hangs(t *testing.T) {

@@ -88,16 +88,23 @@ func TestWhoMayNotFollowIsToldSo(t *testing.T) {
 	}
 }
 
+// silent is the URL of a listener that takes connections and says nothing.
+func silent(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return "http://" + l.Addr().String()
+}
+
 // A listener that refuses connections or says nothing costs no answer: the next
 // one is asked, and from then on first.
 func TestAnotherListenerIsAskedWhenOneDoesNotAnswer(t *testing.T) {
 	l := listen(t, Options{})
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
-	for _, away := range []string{"http://127.0.0.1:1", "http://" + silent.Addr().String()} {
+	silent := silent(t)
+	for _, away := range []string{"http://127.0.0.1:1", silent} {
 		c := clientOf(t, l, "replicate", away)
 		state, err := c.Open(t.Context())
 		if err != nil {
@@ -120,14 +127,10 @@ func TestAnotherListenerIsAskedWhenOneDoesNotAnswer(t *testing.T) {
 // that was asked.
 func TestALookAtASilentListenerIsHadElsewhere(t *testing.T) {
 	l := listen(t, Options{})
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
+	silent := silent(t)
 	const wait = 200 * time.Millisecond
 	begin := time.Now()
-	seen, err := clientOf(t, l, "replicate", "http://"+silent.Addr().String()).Changes(t.Context(), authz.Point{}, wait)
+	seen, err := clientOf(t, l, "replicate", silent).Changes(t.Context(), authz.Point{}, wait)
 	if took := time.Since(begin); err != nil || seen.Head == (authz.Point{}) || seen.Held < wait || seen.Held > took || took > wait+time.Second {
 		t.Errorf("got %v held for %v, %v after %v, want one that was asked for after %v", seen.Head, seen.Held, err, took, wait)
 	}

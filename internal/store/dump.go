@@ -42,11 +42,7 @@ func (s *Store) Dump(ctx context.Context, to backup.Sink) error {
 
 // schema is the version of a schema that this binary can read as it is.
 func (s *Store) schema(ctx context.Context) (int64, error) {
-	provider, err := s.provider()
-	if err != nil {
-		return 0, err
-	}
-	current, target, err := s.versions(ctx, provider)
+	_, current, target, err := s.versions(ctx)
 	switch {
 	case err != nil:
 		return 0, err

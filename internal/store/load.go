@@ -38,11 +38,7 @@ func (s *Store) Load(ctx context.Context, h backup.Header, rows func(backup.Sink
 
 // migrateFor brings an empty database to the schema of a backup.
 func (s *Store) migrateFor(ctx context.Context, schema int64) error {
-	provider, err := s.provider()
-	if err != nil {
-		return err
-	}
-	current, target, err := s.versions(ctx, provider)
+	provider, current, target, err := s.versions(ctx)
 	switch {
 	case err != nil:
 		return err

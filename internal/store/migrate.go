@@ -42,11 +42,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 
 // migrate tries again up to so many times while another process is at it.
 func (s *Store) migrate(ctx context.Context, again int) error {
-	provider, err := s.provider()
-	if err != nil {
-		return err
-	}
-	current, target, err := s.versions(ctx, provider)
+	provider, current, target, err := s.versions(ctx)
 	if err != nil {
 		return err
 	}
@@ -58,7 +54,7 @@ func (s *Store) migrate(ctx context.Context, again int) error {
 		// SQLite has no lock that outlives a transaction: two processes may start
 		// the same migration, and the second then waits in vain, or fails on what
 		// the first made. It goes on from there.
-		now, _, failed := s.versions(ctx, provider)
+		_, now, _, failed := s.versions(ctx)
 		if again > 0 && failed == nil && (now > current || isSQLite(err, sqlite3.SQLITE_BUSY)) {
 			return s.migrate(ctx, again-1)
 		}
@@ -82,11 +78,7 @@ func (s *Store) unpooled() error {
 // CheckSchema says whether the schema is the one this binary works with. It is
 // ErrSchemaBehind or ErrSchemaAhead if not, and changes nothing.
 func (s *Store) CheckSchema(ctx context.Context) error {
-	provider, err := s.provider()
-	if err != nil {
-		return err
-	}
-	current, target, err := s.versions(ctx, provider)
+	_, current, target, err := s.versions(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -102,23 +94,28 @@ func aheadError(current, target int64) error {
 	return fmt.Errorf("the database's schema has version %d and this binary knows only %d; run the Postern that migrated it, or a newer one: %w", current, target, ErrSchemaAhead)
 }
 
-// versions are that of the schema and that of the newest migration. They are
-// read without goose, which would make its table on a database that has none.
-func (s *Store) versions(ctx context.Context, provider *goose.Provider) (current, target int64, err error) {
+// versions are that of the schema and that of the newest migration, which the
+// provider has. They are read without goose, which would make its table on a
+// database that has none.
+func (s *Store) versions(ctx context.Context) (provider *goose.Provider, current, target int64, err error) {
+	provider, err = s.provider()
+	if err != nil {
+		return nil, 0, 0, err
+	}
 	sources := provider.ListSources()
 	target = sources[len(sources)-1].Version
 	var exists bool
 	if err := s.writer.QueryRowContext(ctx, s.dialect.sql(s.dialect.hasTable), versionTable).Scan(&exists); err != nil {
-		return 0, 0, fmt.Errorf("look for the schema: %w", s.dialect.classify(err))
+		return nil, 0, 0, fmt.Errorf("look for the schema: %w", s.dialect.classify(err))
 	}
 	if !exists {
-		return 0, target, nil
+		return provider, 0, target, nil
 	}
 	var version sql.NullInt64
 	if err := s.writer.QueryRowContext(ctx, "SELECT max(version_id) FROM "+versionTable).Scan(&version); err != nil {
-		return 0, 0, fmt.Errorf("read the schema's version: %w", s.dialect.classify(err))
+		return nil, 0, 0, fmt.Errorf("read the schema's version: %w", s.dialect.classify(err))
 	}
-	return version.Int64, target, nil
+	return provider, version.Int64, target, nil
 }
 
 func (s *Store) provider() (*goose.Provider, error) {
