@@ -27,7 +27,7 @@ func TestF14AnotherProgramLocksTheFile(t *testing.T) {
 	i.run(t, "import", acme(t))
 	s := i.serve(t)
 	o := office{s, t, s.operatorKey()}
-	other, err := sql.Open("sqlite", filepath.Join(i.dir, "state", "postern.db"))
+	other, err := sql.Open("sqlite", filepath.Join(i.dir, "state", "postern.db")+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}
