@@ -134,7 +134,7 @@ func (s *server) openFeed(ctx context.Context) (grant.Source, error) {
 // publisher publishes the directory to servers that have none.
 func (s *server) publisher() *feed.Publisher {
 	return &feed.Publisher{
-		ID: s.directory, Directory: s.store, Past: s.pip.Past, Token: s.tokens.Issue, Now: time.Now,
+		ID: s.directory, Directory: told{s.store}, Past: s.pip.Past, Token: s.tokens.Issue, Now: time.Now,
 		AppKeys: func(ctx context.Context, id string) (feed.AppKey, error) {
 			k, err := s.store.AppKey(ctx, id)
 			return feed.AppKey{
@@ -142,6 +142,14 @@ func (s *server) publisher() *feed.Publisher {
 			}, err
 		},
 	}
+}
+
+// told is the directory as other servers look at it.
+type told struct{ *store.Store }
+
+// Changes implements feed.Directory. The Publisher has waited already.
+func (t told) Changes(ctx context.Context, after authz.Point, _ time.Duration) (authz.Changes, error) {
+	return t.Tell(ctx, after)
 }
 
 // remoteKeys finds app keys at the server that has the directory.

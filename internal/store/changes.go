@@ -126,11 +126,28 @@ func (s *Store) Changes(ctx context.Context, after authz.Point, _ time.Duration)
 		defer stop()
 		ctx = limited
 	}
-	changes, err := s.changes(ctx, after)
+	changes, err := s.changes(ctx, s.follow, after)
 	return changes, s.metrics.seen("changes", err)
 }
 
-func (s *Store) changes(ctx context.Context, after authz.Point) (authz.Changes, error) {
+// maxTold is how many others look at the change log at once.
+const maxTold = 2
+
+// Tell is Changes for servers that follow this one. They have a few of the
+// connections that read, and not the follower's: however many they are, and
+// whatever they ask, this server learns what changed.
+func (s *Store) Tell(ctx context.Context, after authz.Point) (authz.Changes, error) {
+	select {
+	case s.told <- struct{}{}:
+		defer func() { <-s.told }()
+	case <-ctx.Done():
+		return authz.Changes{}, fmt.Errorf("wait to read the change log: %w: %w", context.Cause(ctx), authz.ErrUnavailable)
+	}
+	changes, err := s.changes(ctx, s.reader, after)
+	return changes, s.metrics.seen("changes", err)
+}
+
+func (s *Store) changes(ctx context.Context, from *sql.DB, after authz.Point) (authz.Changes, error) {
 	if err := s.place.check(); err != nil {
 		return authz.Changes{}, err
 	}
@@ -139,7 +156,7 @@ func (s *Store) changes(ctx context.Context, after authz.Point) (authz.Changes, 
 		SELECT d.revision, ` + headStamp + `, d.change_floor, COALESCE(c.revision, 0), COALESCE(c.kind, ''), COALESCE(c.key, '')
 		FROM directory d LEFT JOIN changes c ON c.revision >= $1 AND d.change_floor <= $1
 		ORDER BY c.revision, c.seq LIMIT $2`
-	result, err := s.follow.QueryContext(ctx, s.dialect.sql(query), int64(after.Revision), maxChanges+1)
+	result, err := from.QueryContext(ctx, s.dialect.sql(query), int64(after.Revision), maxChanges+1)
 	if err != nil {
 		return authz.Changes{}, fmt.Errorf("read the change log: %w", s.dialect.classify(err))
 	}

@@ -67,6 +67,8 @@ type Store struct {
 	reader *sql.DB
 	follow *sql.DB // one connection of its own, so that readers cannot keep a follower out
 
+	told chan struct{} // holds one for each look that another server has
+
 	listener *pgx.ConnConfig // of the connection that listens; nil: there is nothing to hear
 	pooled   []prometheus.Collector
 }
@@ -84,6 +86,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 		return nil, err
 	}
 	s.log, s.now, s.metrics = options.Log, options.Now, options.Metrics
+	s.told = make(chan struct{}, maxTold)
 	s.keep, s.listed, s.look = options.ChangeLog, options.Listed, options.LookTimeout
 	if err := s.reach(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the %s database: %w", s.dialect.name, err), s.Close())
