@@ -16,7 +16,9 @@ func Narrowed(doc authz.Document, most int) authz.Document {
 	narrow.Narrow, narrow.Memberships = true, slices.Clone(doc.User.Memberships)
 	for i := range narrow.Memberships {
 		m := &narrow.Memberships[i]
-		m.Grants = slices.DeleteFunc(slices.Clone(m.Grants), ofAccount)
+		if m.Grants = slices.DeleteFunc(slices.Clone(m.Grants), ofAccount); len(m.Grants) == 0 {
+			m.Grants = nil // as a document has it in which none was listed
+		}
 		m.Tools = slices.Clone(m.Tools)
 		for j := range m.Tools {
 			m.Tools[j].Unlisted, m.Tools[j].Accounts = len(m.Tools[j].Accounts), nil
