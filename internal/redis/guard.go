@@ -16,7 +16,7 @@ const (
 	maxLine  = 16 << 10
 )
 
-var errAnswer = errors.New("Redis answers what no Redis would: the connection is closed")
+var errAnswer = errors.New("redis answers what no Redis would: the connection is closed")
 
 // A guard follows what comes in over a connection, and ends it at an answer that
 // is too large to be one. We ask for RESP2, but the library asks Sentinels for
