@@ -62,7 +62,7 @@ func TestComposeStartsTheFleet(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	want := []string{"management", "migrate", "postgres", "prometheus", "redis", "secrets", "sidecar-1", "sidecar-2", "token"}
+	want := []string{"management", "migrate", "postgres", "prometheus", "redis", "secrets", "share", "sidecar-1", "sidecar-2", "token"}
 	if !slices.Equal(names, want) {
 		t.Errorf("got the services %v, want %v", names, want)
 	}
@@ -180,8 +180,8 @@ func draw(t *testing.T) (dir string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, made := range []string{"sidecar/token", "management/operator.key"} {
-		if err := os.WriteFile(filepath.Join(dir, made), []byte("made by Postern\n"), 0o600); err != nil {
+	for _, made := range []string{"sidecar/token", "sidecar/secret", "management/operator.key"} {
+		if err := os.WriteFile(filepath.Join(dir, made), []byte("made by Postern, and long enough\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -43,6 +43,7 @@ func TestTheFleetOfTheComposeFile(t *testing.T) {
 	c.run("migrate")
 	c.serve("management")
 	c.run("token")
+	c.run("share")
 	c.run("token") // once more, as after a restart: what is there stays
 	for _, name := range []string{"sidecar-1", "sidecar-2"} {
 		c.serve(name)

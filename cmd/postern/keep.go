@@ -10,13 +10,17 @@ import (
 	"path/filepath"
 )
 
-// keep asks for something with a secret and writes that into a new file, 0600,
-// unless there is one. The file appears whole or not at all, and can be written
-// before anything is made.
+// keep asks for something with a secret and keeps that in a file.
 func (a *admin) keep(ctx context.Context, r request, path string) error {
+	return keepFile(a.s, path, func(file *os.File) error { return a.write(ctx, r, file) })
+}
+
+// keepFile writes a secret into a new file, 0600, unless there is one. The file
+// appears whole or not at all, and can be written before anything is made.
+func keepFile(s streams, path string, write func(*os.File) error) error {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		if err == nil {
-			_, err = fmt.Fprintf(a.s.err, "postern: there is a file %s, so nothing is made\n", path)
+			_, err = fmt.Fprintf(s.err, "postern: there is a file %s, so nothing is made\n", path)
 		}
 		return err
 	}
@@ -25,7 +29,7 @@ func (a *admin) keep(ctx context.Context, r request, path string) error {
 		return err
 	}
 	defer os.Remove(file.Name())
-	err = a.write(ctx, r, file)
+	err = write(file)
 	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return err
 	}

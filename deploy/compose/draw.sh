@@ -26,8 +26,8 @@ database=$(cat management/.postgres) cache=$(cat management/.redis)
 
 keep $postgres postgres/password <management/.postgres
 echo "postgres://postern:$database@postgres/postern?sslmode=disable" | keep $postern management/database
+keep $postern management/secret <management/.secret
 for reader in management sidecar; do
-  keep $postern $reader/secret <management/.secret
   keep $postern $reader/redis-password <management/.redis
 done
 # Redis gives Postern its own keys and channels, and nobody else more than a pulse.
@@ -36,6 +36,6 @@ user default on nopass resetkeys resetchannels -@all +ping
 user postern on >$cache resetkeys ~postern:* resetchannels &postern:* +@all -@admin -@dangerous
 ACL
 
-# The token is put here later, by Postern.
+# The token, and what they need of the secret, are put here later, by Postern.
 chown $postern:$postern sidecar
 chmod 0755 management redis postgres

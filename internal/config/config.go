@@ -117,7 +117,7 @@ type Management struct {
 	TLSKey       string        `env:"TLS_KEY" help:"PEM file of the certificate's private key. Empty: no TLS."`
 	ClientCA     string        `env:"TLS_CLIENT_CA" help:"PEM file of the authorities that sign client certificates; callers then need one beside their credential. Empty: no client certificate is asked for."`
 	Timeout      time.Duration `env:"TIMEOUT" envDefault:"5s" range:"100ms..5m" help:"Longest that a request may take; beyond it the answer is a 503."`
-	MaxBody      Size          `env:"MAX_BODY" envDefault:"1MiB" range:"1KiB..1MiB" help:"Largest body of a request; a larger one is refused with a 413."`
+	MaxBody      Size          `env:"MAX_BODY" envDefault:"1MiB" range:"512KiB..1MiB" help:"Largest body of a request; a larger one is refused with a 413."`
 	MaxConns     int           `env:"MAX_CONNECTIONS" envDefault:"1024" range:"1..1000000" help:"Most connections at a time; one more is closed at once."`
 	Rate         int           `env:"RATE" envDefault:"50" range:"1..1000000" help:"Most requests a second with one credential, twice as many at once; one more is refused with a 429."`
 	StrangerRate int           `env:"STRANGER_RATE" envDefault:"10" range:"1..1000000" help:"Most requests a minute from one address that shows no credential, such as one that follows a link; one more is refused with a 429."`

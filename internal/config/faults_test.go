@@ -131,7 +131,7 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 		{"administration nowhere", "POSTERN_MANAGEMENT_LISTEN=off", []string{"POSTERN_MANAGEMENT_LISTEN is not an address such as 127.0.0.1:8181 or unix:///run/postern/decisions.sock"}},
 		{"administration where decisions are", "POSTERN_MANAGEMENT_LISTEN=127.0.0.1:8181", []string{"POSTERN_MANAGEMENT_LISTEN is the address of POSTERN_DECISIONS_LISTEN too"}},
 		{"administration where probes are", "POSTERN_MANAGEMENT_LISTEN=127.0.0.1:8183", []string{"POSTERN_OPS_LISTEN is the address of POSTERN_MANAGEMENT_LISTEN too"}},
-		{"administration with bodies beyond what it reads", "POSTERN_MANAGEMENT_MAX_BODY=2MiB", []string{"POSTERN_MANAGEMENT_MAX_BODY is not within 1KiB..1MiB"}},
+		{"administration with bodies beyond what it reads", "POSTERN_MANAGEMENT_MAX_BODY=2MiB", []string{"POSTERN_MANAGEMENT_MAX_BODY is not within 512KiB..1MiB"}},
 		{"no requests of strangers", "POSTERN_MANAGEMENT_STRANGER_RATE=0", []string{"POSTERN_MANAGEMENT_STRANGER_RATE is not within 1..1000000"}},
 		{"passwords kept elsewhere and here", "POSTERN_CREDENTIALS=both", []string{"POSTERN_CREDENTIALS is none of: local, external"}},
 		{"a portal without TLS", "POSTERN_PORTAL_URLS=http://portal.example", []string{badPortal}},

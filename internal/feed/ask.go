@@ -101,7 +101,7 @@ func (c *Client) lost(ctx context.Context, operation string) {
 // exchange asks one server.
 func exchange[T named](ctx context.Context, c *Client, q call, turn uint32, late time.Duration) answer[T] {
 	a := answer[T]{turn: turn, late: late}
-	text, err := c.send(ctx, c.urls[int(turn)%len(c.urls)]+q.path(late), q.body)
+	text, err := c.send(ctx, q.operation, c.urls[int(turn)%len(c.urls)]+q.path(late), q.body)
 	if err == nil {
 		err = json.Unmarshal(text, &a.said)
 	}
@@ -118,7 +118,7 @@ func exchange[T named](ctx context.Context, c *Client, q call, turn uint32, late
 }
 
 // send sends one request and reads its answer, which is one of status 200.
-func (c *Client) send(ctx context.Context, address string, body []byte) ([]byte, error) {
+func (c *Client) send(ctx context.Context, operation, address string, body []byte) ([]byte, error) {
 	method := http.MethodGet
 	if body != nil {
 		method = http.MethodPost
@@ -134,7 +134,11 @@ func (c *Client) send(ctx context.Context, address string, body []byte) ([]byte,
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	response, err := c.http.Do(request)
+	by := c.reads
+	if operation == opChanges {
+		by = c.looks
+	}
+	response, err := by.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("ask the directory: %w: %w", err, authz.ErrUnavailable)
 	}

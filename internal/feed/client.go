@@ -35,7 +35,8 @@ type Options struct {
 type Client struct {
 	urls   []string
 	token  string
-	http   *http.Client
+	looks  *http.Client // at the change log: reads that hang keep none of them waiting
+	reads  *http.Client
 	server atomic.Uint32 // the one of urls that is asked first
 	id     string        // of the directory; set once, by Open
 	now    func() time.Time
@@ -65,21 +66,23 @@ const (
 	lookPatience = 100 * time.Millisecond // beside what it is asked to wait
 )
 
+// How many connections there are to one server at most, for a look that waits and
+// one that does not, and for what is read meanwhile. A server bears as many
+// sidecars as its POSTERN_MANAGEMENT_MAX_CONNECTIONS allow.
+const (
+	maxLooks = 2
+	maxReads = 6
+)
+
 // maxAnswer bounds what one answer may be, in bytes.
 const maxAnswer = 256 << 20
 
 // NewClient makes a client. It asks nothing yet: see Open.
 func NewClient(o Options) *Client {
-	transport := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 5 * time.Second}).DialContext,
-		TLSHandshakeTimeout: dialTimeout,
-		TLSClientConfig:     &tls.Config{RootCAs: o.CA, MinVersion: tls.VersionTLS12},
-		MaxIdleConnsPerHost: 64,
-		IdleConnTimeout:     30 * time.Second,
-	}
 	c := &Client{
 		token: o.Token,
-		http:  &http.Client{Transport: transport, CheckRedirect: noRedirect},
+		looks: connected(o.CA, maxLooks),
+		reads: connected(o.CA, maxReads),
 		now:   o.Now,
 		meter: dependency.New(o.Registerer, "directory", opOpen, opChanges, opRead, opAppKey),
 	}
@@ -92,10 +95,25 @@ func NewClient(o Options) *Client {
 	return c
 }
 
+// connected is a client with so many connections to one server at most.
+func connected(ca *x509.CertPool, conns int) *http.Client {
+	return &http.Client{CheckRedirect: noRedirect, Transport: &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 5 * time.Second}).DialContext,
+		TLSHandshakeTimeout: dialTimeout,
+		TLSClientConfig:     &tls.Config{RootCAs: ca, MinVersion: tls.VersionTLS12},
+		MaxIdleConnsPerHost: conns,
+		MaxConnsPerHost:     conns,
+		IdleConnTimeout:     30 * time.Second,
+	}}
+}
+
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // Close lets go of connections that nothing uses.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.looks.CloseIdleConnections()
+	c.reads.CloseIdleConnections()
+}
 
 // Open asks which directory there is, and reads only that one from then on. It
 // has to succeed once before anything else is asked. Errors are of the kinds of

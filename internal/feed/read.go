@@ -20,8 +20,6 @@ const (
 // Read implements grant.Source. What is too much for one request is read in
 // parts, one after the other and again, until all of them are of one point.
 func (c *Client) Read(ctx context.Context, keys []authz.Key) ([]authz.Document, authz.Point, error) {
-	ctx, stop := context.WithTimeout(ctx, readTimeout)
-	defer stop()
 	docs := make([]authz.Document, len(keys))
 	all, at := parts(keys), authz.Point{}
 	for i, same := 0, 0; i < maxRounds*len(all); i++ {
@@ -63,8 +61,11 @@ func parts(keys []authz.Key) []part {
 	return append(all, part{from, keys[from:]})
 }
 
-// readPart reads keys into documents.
+// readPart reads keys into documents. Each part has the time that a server is
+// given before it counts as silent.
 func (c *Client) readPart(ctx context.Context, keys []authz.Key, into []authz.Document) (authz.Point, error) {
+	ctx, stop := context.WithTimeout(ctx, readTimeout)
+	defer stop()
 	body, err := json.Marshal(Query{keys})
 	if err != nil {
 		return authz.Point{}, err
