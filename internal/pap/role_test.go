@@ -35,7 +35,7 @@ func overlaid(h *house, portal string) {
 		h.t.Fatal(err)
 	}
 	for id := range may {
-		if !slices.Contains([]string{"primary_contact", "administrator", "regular", "read_only", "support", "sales", "operator", "sync", "identity"}, id) {
+		if !slices.Contains([]string{"primary_contact", "administrator", "regular", "read_only", "support", "sales", "operator", "sync", "identity", "replicate"}, id) {
 			if _, _, err := h.PutRole(h.t.Context(), h.operator(), pap.RoleInput{ID: id, Name: "The " + id}); err != nil {
 				h.t.Fatal(err)
 			}
