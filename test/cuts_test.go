@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-var cuts = flag.Int("cuts", 12, "how many servers TestF16PowerCutsOfAFleet kills on each engine")
+var cuts = flag.Int("cuts", 8, "how many servers TestF16PowerCutsOfAFleet kills on each engine")
 
 // F16, F26: servers of every kind are killed at any moment while clients write
 // and ask. Every change that was acknowledged is there afterwards, none is there
