@@ -37,6 +37,7 @@ type composed struct {
 // TestTheFleetOfTheComposeFile starts it, decides on both sidecars by what was
 // changed at management, and has all of it scraped.
 func TestTheFleetOfTheComposeFile(t *testing.T) {
+	t.Parallel()
 	c := compose(t)
 	c.draw()
 	c.startRedis()

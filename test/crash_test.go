@@ -12,6 +12,7 @@ import (
 // Every import that said it was done must be there afterwards, whole; every
 // other one is there whole or not at all; and the server decides by it.
 func TestPowerCuts(t *testing.T) {
+	t.Parallel()
 	const rounds, companies = 50, 1000
 	i := install(t)
 	i.run(t, "import", acme(t))

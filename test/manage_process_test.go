@@ -125,6 +125,7 @@ const cutRounds = 6
 // Whatever was answered with success before a power cut is there after it,
 // nothing is there in part, and the trail of all of it holds.
 func TestAdministrationSurvivesPowerCuts(t *testing.T) {
+	t.Parallel()
 	directories(t, func(t *testing.T, i installation) {
 		o := administered(t, i)
 		actors := []string{""}
@@ -295,6 +296,7 @@ func (l *ledger) checkGrant(o office, member string) {
 // What a change answers with leads to a decision that knows it, on the server
 // that made it and on any other; without it any other knows within the bound.
 func TestADecisionKnowsTheChangeWhoseTokenItCarries(t *testing.T) {
+	t.Parallel()
 	const changes, staleness = 200, 30 * time.Second // see unhurried
 	i := install(t, "POSTERN_DATABASE="+postgres.DSN(t), "POSTERN_SECRET="+strings.Repeat("s3cr3t", 8))
 	i.run(t, "migrate")
