@@ -19,7 +19,7 @@ import (
 
 // How long TestNobodyClimbs looks; the gate and a night look longer.
 var (
-	climbs = flag.Int("climbs", 3, "sequences of TestNobodyClimbs on each engine")
+	climbs = flag.Int("climbs", 3, "sequences of TestNobodyClimbs on PostgreSQL; twice as many on SQLite, which is faster")
 	steps  = flag.Int("steps", 50, "steps in a sequence")
 )
 
@@ -29,12 +29,16 @@ var (
 // loses what the one who took it could not give, nothing crosses organizations,
 // and the trail tells of every change and of nothing else.
 func TestNobodyClimbs(t *testing.T) {
-	for name, dsn := range map[string]func(testing.TB) string{"SQLite": sqlite, "PostgreSQL": postgresql} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			climb(t, newHouse(t, dsn(t)), nil)
-		})
-	}
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		for range 2 {
+			climb(t, newHouse(t, sqlite(t)), nil)
+		}
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		climb(t, newHouse(t, postgresql(t)), nil)
+	})
 }
 
 // climb runs the sequences; it fails t at the first that finds something.
