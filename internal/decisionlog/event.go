@@ -14,7 +14,7 @@ type Event struct {
 	BatchID   string // of the batch it was part of, or empty
 	RequestID string // as the caller sent it, or empty
 	Caller    string // id of the application that asked, or empty
-	API       string // evaluation or evaluations
+	API       string // evaluation, data or another of package pdp
 	Path      string // the policy's entrypoint: postern/access/decision
 	Policy    string // revision of the policy generation
 	Data      authz.Revision

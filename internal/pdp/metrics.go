@@ -60,7 +60,7 @@ func newMeters(r prometheus.Registerer) *meters {
 		}),
 	}
 	r.MustRegister(m.decisions, m.actions, m.denials, m.stale, durations, stages, m.sizes)
-	for _, api := range []string{APIEvaluation, APIEvaluations, APIManagement} {
+	for _, api := range apis() {
 		m.durations[api] = durations.WithLabelValues(api)
 	}
 	return m
@@ -68,7 +68,7 @@ func newMeters(r prometheus.Registerer) *meters {
 
 func (m *meters) observe(q Query, d time.Duration) {
 	m.took(q.API, d)
-	if q.API == APIEvaluations {
+	if q.API == APIEvaluations || q.API == APIBatch {
 		m.sizes.Observe(float64(len(q.Items)))
 	}
 }
@@ -105,7 +105,7 @@ func (m *meters) resolve(g *policy.Generation) *series {
 		roles, actions, rules = append(roles, g.Roles()...), append(actions, g.Actions()...), append(rules, g.Rules()...)
 	}
 	s := &series{g, map[seriesKey]prometheus.Counter{}, map[seriesKey]prometheus.Counter{}, map[string]prometheus.Counter{}}
-	for _, api := range []string{APIEvaluation, APIEvaluations, APIManagement} {
+	for _, api := range apis() {
 		for _, role := range roles {
 			s.decisions[seriesKey{api, allow, role}] = m.decisions.WithLabelValues(api, allow, role)
 		}

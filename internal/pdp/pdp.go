@@ -20,13 +20,28 @@ import (
 	"github.com/postern-authz/postern/internal/policy"
 )
 
-// Who asks: AuthZEN 1.0 with one request (§6) or a batch (§7), or the management
-// listener, see Manage.
+// Who asks: AuthZEN 1.0 with one request (§6) or a batch (§7); OPA's Data API
+// with one input, a batch, or to have rules translated; a proxy, in one of the
+// three ways that proxies ask; or the management listener, see Manage.
 const (
 	APIEvaluation  = "evaluation"
 	APIEvaluations = "evaluations"
+	APIData        = "data"
+	APIBatch       = "batch"
+	APICompile     = "compile"
+	APIForwardAuth = "forward_auth"
+	APIAuthRequest = "auth_request"
+	APIExtAuthz    = "ext_authz"
 	APIManagement  = "management"
 )
+
+// apis are all of them, so that every series is there from the start.
+func apis() []string {
+	return []string{
+		APIEvaluation, APIEvaluations, APIData, APIBatch, APICompile,
+		APIForwardAuth, APIAuthRequest, APIExtAuthz, APIManagement,
+	}
+}
 
 // Policies keeps a policy in force; policy.Engine does.
 type Policies interface {

@@ -4,7 +4,7 @@ import "github.com/postern-authz/postern/internal/authz"
 
 // A Query is one call of an application: one request, or a batch of them.
 type Query struct {
-	API       string // evaluation or evaluations, for metrics and the log
+	API       string // APIEvaluation or another of them, for metrics and the log
 	RequestID string // of the HTTP request, as its answer has it in visible ASCII, or empty
 	Caller    authz.Caller
 	Items     []Item
