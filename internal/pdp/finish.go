@@ -67,7 +67,9 @@ func marked(context json.RawMessage) json.RawMessage {
 }
 
 // batch says whether the items have ids of their own beside the query's.
-func (w *work) batch() bool { return w.query.API == APIEvaluations || w.query.API == APIBatch || len(w.query.Items) > 1 }
+func (w *work) batch() bool {
+	return w.query.API == APIEvaluations || w.query.API == APIBatch || len(w.query.Items) > 1
+}
 
 func (w *work) remember(i int, it item, o Outcome) {
 	if w.log == nil {

@@ -406,17 +406,15 @@ postern_decisions_total{api="evaluations",decision="allow",role="none"} 0
 postern_decisions_total{api="evaluations",decision="allow",role="other"} 1
 postern_decisions_total{api="evaluations",decision="deny",role="none"} 2
 postern_decisions_total{api="evaluations",decision="error",role="none"} 1
-postern_decisions_total{api="management",decision="allow",role="guest"} 0
-postern_decisions_total{api="management",decision="allow",role="none"} 0
-postern_decisions_total{api="management",decision="allow",role="other"} 0
-postern_decisions_total{api="management",decision="deny",role="none"} 0
-postern_decisions_total{api="management",decision="error",role="none"} 0
 # HELP postern_denials_total Reasons of denials by rule; a denial may have several.
 # TYPE postern_denials_total counter
 postern_denials_total{reason="door.shut"} 1
 postern_denials_total{reason="none"} 1
 postern_denials_total{reason="other"} 1
 `
+	for _, api := range []string{APIManagement, APIData, APIBatch, APICompile, APIForwardAuth, APIAuthRequest, APIExtAuthz} {
+		h.metrics.decisions.DeletePartialMatch(prometheus.Labels{"api": api}) // nobody asked so
+	}
 	if err := testutil.GatherAndCompare(h.registry, strings.NewReader(want), "postern_decisions_total", "postern_decision_actions_total", "postern_denials_total"); err != nil {
 		t.Error(err)
 	}
