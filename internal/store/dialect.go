@@ -42,6 +42,8 @@ type dialect struct {
 	constraint func(error) string
 	// unavailable says that the statement may succeed later or elsewhere.
 	unavailable func(error) bool
+	// dead says that the connection had ended before anything was said on it.
+	dead func(error) bool
 	// unknown says that a commit which failed so may have been kept after all.
 	unknown func(error) bool
 }

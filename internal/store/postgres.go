@@ -32,6 +32,7 @@ func postgresDialect() dialect {
 		connect:     func(ctx context.Context, db *sql.DB) error { return db.PingContext(ctx) },
 		constraint:  postgresConstraint,
 		unavailable: postgresUnavailable,
+		dead:        postgresDead,
 		unknown:     postgresUnknown,
 		notify:      "SELECT pg_notify('" + channel + "', $1)",
 	}

@@ -48,6 +48,22 @@ func postgresUnavailable(err error) bool {
 		errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, sql.ErrConnDone)
 }
 
+// postgresDead knows a connection that the server, or who stands before it, has
+// closed. One that could not be made, or does not answer, is another matter: the
+// next would not either.
+func postgresDead(err error) bool {
+	var failure *pgconn.PgError
+	if errors.As(err, &failure) {
+		return strings.HasPrefix(failure.Code, "57P")
+	}
+	var connecting *pgconn.ConnectError
+	var network net.Error
+	if errors.As(err, &connecting) || errors.As(err, &network) && network.Timeout() {
+		return false
+	}
+	return postgresUnavailable(err)
+}
+
 // postgresUnknown: once COMMIT was sent only the server's own word tells. An
 // error it answers with undoes the transaction, but for the class of the
 // operator's intervention, which may come when the commit is on the disk. That

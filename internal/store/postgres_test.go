@@ -205,6 +205,33 @@ func (s *said) count(what string) int {
 	return strings.Count(s.text.String(), what)
 }
 
+// F12: a server that has started again has closed every idle connection, and the
+// next read does not fail for it.
+func TestF12ClosedConnectionsFailNoRead(t *testing.T) {
+	dsn := postgres.DSN(t)
+	storetest.Open(t, dsn)
+	s, err := store.Open(t.Context(), store.Options{DSN: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close() //nolint:errcheck // it only read
+	var all sync.WaitGroup
+	for range 64 { // as many at once as there are connections
+		all.Go(func() { s.Read(t.Context(), []authz.Key{{Kind: authz.KindTool, ID: "wan"}}) }) //nolint:errcheck // looked at below
+	}
+	all.Wait()
+	var closed int
+	const others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+	if err := raw(t, dsn).QueryRow(others).Scan(&closed); err != nil || closed < 4 {
+		t.Fatalf("got %d connections closed, %v, want several", closed, err)
+	}
+	for n := range 20 {
+		if _, _, err := s.Read(t.Context(), []authz.Key{{Kind: authz.KindTool, ID: "wan"}}); err != nil {
+			t.Fatalf("read %d: got %v", n+1, err)
+		}
+	}
+}
+
 // Whoever listens hears of a commit of any process, and again after the
 // connection was lost, which is said once.
 func TestListenersHearOfCommits(t *testing.T) {

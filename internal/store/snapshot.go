@@ -23,7 +23,7 @@ func (s *Store) transaction(ctx context.Context, pool *sql.DB, options *sql.TxOp
 	if err := s.place.check(); err != nil {
 		return nil, err
 	}
-	db, err := pool.BeginTx(ctx, options)
+	db, err := s.onLive(ctx, pool, options)
 	if err != nil {
 		return nil, s.dialect.classify(err)
 	}
@@ -34,4 +34,16 @@ func (s *Store) transaction(ctx context.Context, pool *sql.DB, options *sql.TxOp
 		return nil, errors.Join(s.dialect.classify(err), db.Rollback())
 	}
 	return db, nil
+}
+
+// onLive begins a transaction on a connection that is alive. After a server has
+// started again every idle one is dead, and only the first word on it tells so;
+// that word did nothing, so it is said again on the next (F12).
+func (s *Store) onLive(ctx context.Context, pool *sql.DB, options *sql.TxOptions) (*sql.Tx, error) {
+	for idle := pool.Stats().Idle; ; idle-- {
+		db, err := pool.BeginTx(ctx, options)
+		if err == nil || idle <= 0 || ctx.Err() != nil || !s.dialect.dead(err) {
+			return db, err
+		}
+	}
 }

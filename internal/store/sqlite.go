@@ -35,6 +35,7 @@ func sqliteDialect() dialect {
 		connect:     connectSQLite,
 		constraint:  sqliteConstraint,
 		unavailable: sqliteUnavailable,
+		dead:        func(error) bool { return false },
 		unknown:     sqliteUnknown,
 	}
 }
