@@ -30,6 +30,7 @@ func (j JWT) validate(f *faults) {
 	f.when(j.Issuer != "" && j.Keys == "", "needs POSTERN_JWT_KEYS", "JWT_ISSUER", "JWT_KEYS")
 	f.when(j.Issuer == "" && j.Audience != "", "needs POSTERN_JWT_ISSUER", "JWT_AUDIENCE", "JWT_ISSUER")
 	f.when(j.Issuer == "" && j.Keys != "", "needs POSTERN_JWT_ISSUER", "JWT_KEYS", "JWT_ISSUER")
+	f.when(j.Issuer == "" && j.UserClaim != "" && j.UserClaim != "sub", "needs POSTERN_JWT_ISSUER", "JWT_USER_CLAIM", "JWT_ISSUER")
 	if u, err := url.Parse(j.Keys); err == nil && u.Scheme != "" {
 		f.when(!safeURL(j.Keys), "is neither an https URL nor a file; http is for a loopback address alone", "JWT_KEYS")
 		return

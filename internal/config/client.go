@@ -22,6 +22,17 @@ const (
 	clientToken  = Prefix + "TOKEN"
 )
 
+// ClientVars are the variables of commands that ask a running server.
+func ClientVars() []Var {
+	const group = "Commands that ask a running server"
+	return []Var{
+		{Name: clientServer, Type: "URL", Default: DefaultServer, Group: group, Example: clientServer + "=https://postern.example.com:8182",
+			Help: "The management listener to ask: http://, https:// or unix:///path. --server says the same."},
+		{Name: clientToken, Type: "secret", Secret: true, Group: group, Example: clientToken + fileSuffix + "=/etc/postern/operator.key",
+			Help: "What to show there: an operator key, a service token or a JWT. Empty: the operator key in the state directory."},
+	}
+}
+
 // A Client is how commands reach a running server, and as whom.
 type Client struct {
 	Server string // http://, https:// or unix:///path

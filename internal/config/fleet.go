@@ -14,9 +14,9 @@ const (
 // Directory is where a server that has no database reads the directory: at the
 // management listener of one that has it.
 type Directory struct {
-	URLs  []string `env:"URL" help:"The https URLs of the management listeners to read the directory from, instead of a database, tried in turn; http only on a loopback address, or with POSTERN_ALLOW_PLAINTEXT=true. A server with it only decides, and needs POSTERN_SECRET and POSTERN_DIRECTORY_TOKEN. Empty: this server has a database."`
-	Token Secret   `env:"TOKEN" help:"The service token of scope replicate that this server shows there. Empty: none, and no directory is read over the network."`
-	CA    string   `env:"CA" help:"PEM file of the authorities that sign the certificates of POSTERN_DIRECTORY_URL. Empty: those of the system."`
+	URLs  []string `env:"URL" example:"https://a.example.com:8182,https://b.example.com:8182" needs:"DIRECTORY_TOKEN,SECRET" help:"The https URLs of the management listeners to read the directory from, instead of a database, tried in turn; http only on a loopback address, or with POSTERN_ALLOW_PLAINTEXT=true. A server with it only decides, and needs POSTERN_SECRET and POSTERN_DIRECTORY_TOKEN. Empty: this server has a database."`
+	Token Secret   `env:"TOKEN" example:"/etc/postern/directory.token" needs:"DIRECTORY_URL,SECRET" help:"The service token of scope replicate that this server shows there. Empty: none, and no directory is read over the network."`
+	CA    string   `env:"CA" type:"path" example:"/etc/postern/directory-ca.crt" needs:"DIRECTORY_URL" help:"PEM file of the authorities that sign the certificates of POSTERN_DIRECTORY_URL. Empty: those of the system."`
 }
 
 // Remote tells whether the directory is read at another server.

@@ -7,13 +7,22 @@ import (
 	"strings"
 )
 
+// Introduction is what holds for all variables.
+const Introduction = "Postern is configured by environment variables. None has to be set. An empty variable counts as not set; a variable that starts with POSTERN_ and is not listed here is an error. Durations are written as 250ms, 5s or 1m30s, sizes as 256KiB, 4MiB or 1GiB, lists with commas. `postern config` prints the settings in effect and where each comes from, `postern config --check` says what is wrong with them."
+
 // WriteHelp writes what every variable does, in lines of at most 80 columns.
 func WriteHelp(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString(wrap("Postern is configured by environment variables. None has to be set. An empty variable counts as not set; a variable that starts with POSTERN_ and is not listed here is an error. Durations are written as 250ms, 5s or 1m30s, sizes as 256KiB, 4MiB or 1GiB, lists with commas. `postern config` prints the settings in effect and where each comes from.", ""))
-	for _, v := range Vars() {
+	b.WriteString(wrap(Introduction, ""))
+	group := ""
+	for _, v := range append(Vars(), ClientVars()...) {
+		if v.Group != group {
+			group = v.Group
+			b.WriteString("\n" + strings.ToUpper(group) + "\n")
+		}
 		b.WriteString("\n" + v.Name + "\n")
 		b.WriteString(wrap(v.Help+" "+v.facts(), "    "))
+		b.WriteString("    " + v.Example + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

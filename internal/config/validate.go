@@ -15,6 +15,8 @@ const minSecret = 32
 
 func (c *Config) validate(f *faults) {
 	c.validateTags(f)
+	state, err := os.Stat(c.State)
+	f.when(err == nil && !state.IsDir(), "names something that is no directory", "STATE")
 	f.when(c.Secret != "" && len(c.Secret) < minSecret, "has fewer than 32 bytes; `openssl rand -base64 32` makes a good one", "SECRET")
 	f.when(c.PollInterval > c.MaxStaleness/2, "is more than half of POSTERN_MAX_STALENESS; one slow poll would stop all decisions", "POLL_INTERVAL", "MAX_STALENESS")
 	f.when(c.Database.exposed() && !c.AllowPlaintext, "reaches PostgreSQL over a network without sslmode=verify-full; POSTERN_ALLOW_PLAINTEXT=true accepts that", "DATABASE", "ALLOW_PLAINTEXT")
