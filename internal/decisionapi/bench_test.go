@@ -13,6 +13,7 @@ import (
 	"github.com/valyala/fasthttp/fasthttputil"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/authzen"
 	"github.com/postern-authz/postern/internal/httpserver"
 	"github.com/postern-authz/postern/internal/ijson"
 	"github.com/postern-authz/postern/internal/pdp"
@@ -47,11 +48,11 @@ func BenchmarkDecode(b *testing.B) {
 			b.SetBytes(int64(len(raw)))
 			b.ReportAllocs()
 			for b.Loop() {
-				o, err := decode(raw, ijson.Limits{})
+				v, err := ijson.Decode(raw, ijson.Limits{})
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, _, err := readBatch(o, 1000); err != nil {
+				if _, _, err := authzen.ReadBatch(v.(map[string]any), 1000); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -72,19 +73,19 @@ func BenchmarkHandler(b *testing.B) {
 		"batch of 50": {pathEvaluations, benchBatch(50)},
 	} {
 		var size int
-		b.Run(name+"/postern", func(b *testing.B) { size = exchange(b, server.App, tt.path, tt.body) })
+		b.Run(name+"/postern", func(b *testing.B) { size = converse(b, server.App, tt.path, tt.body) })
 		b.Run(name+"/bare", func(b *testing.B) {
 			answer := []byte(strings.Repeat("x", size))
 			bare := fiber.New(fiber.Config{DisableStartupMessage: true})
 			bare.Post(tt.path, func(c *fiber.Ctx) error { return c.Send(answer) })
-			exchange(b, bare, tt.path, tt.body)
+			converse(b, bare, tt.path, tt.body)
 		})
 	}
 }
 
-// exchange sends one request after the other and returns the size of the last
+// converse sends one request after the other and returns the size of the last
 // answer's body.
-func exchange(b *testing.B, app *fiber.App, path, body string) int {
+func converse(b *testing.B, app *fiber.App, path, body string) int {
 	app.Handler() // builds the routes
 	ln := fasthttputil.NewInmemoryListener()
 	defer ln.Close()

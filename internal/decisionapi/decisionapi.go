@@ -6,15 +6,14 @@ package decisionapi
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/authzen"
+	"github.com/postern-authz/postern/internal/exchange"
 	"github.com/postern-authz/postern/internal/httpserver"
 	"github.com/postern-authz/postern/internal/ijson"
 	"github.com/postern-authz/postern/internal/pdp"
@@ -26,39 +25,26 @@ type Decider interface {
 	Evaluate(ctx context.Context, q pdp.Query) (pdp.Result, error)
 }
 
-// Tokens turns revisions into consistency tokens and back. A token that was not
-// issued for this directory is an error of kind authz.ErrInvalid.
-type Tokens interface {
-	Issue(authz.Revision) string
-	Read(string) (authz.Revision, error)
-}
-
 // Options says what the routes need.
 type Options struct {
 	PDP          Decider
-	Tokens       Tokens
+	Tokens       exchange.Tokens
 	PublicURL    string        // what applications know this decision point by; empty: no metadata is published
 	MaxBatch     int           // evaluations in one request; 1,000
 	Authenticate fiber.Handler // goes before every decision; nil: everybody may ask
 	Log          *slog.Logger  // slog.Default()
 }
 
-// The paths (AuthZEN §10.1, table 1) and the headers that say what an answer
-// rests on (ruling A13: the body says nothing that changes from call to call).
+// The paths (AuthZEN §10.1, table 1).
 const (
 	pathEvaluation  = "/access/v1/evaluation"
 	pathEvaluations = "/access/v1/evaluations"
-
-	headerDecisionID = "Postern-Decision-Id"
-	headerPolicy     = "Postern-Policy-Revision"
-	headerData       = "Postern-Data-Revision"
-	headerToken      = "Postern-Consistency-Token"
 )
 
 // api has the handlers.
 type api struct {
 	pdp      Decider
-	tokens   Tokens
+	tokens   exchange.Tokens
 	maxBatch int
 	limits   ijson.Limits
 	log      *slog.Logger
@@ -101,8 +87,8 @@ func (a *api) evaluation(c *fiber.Ctx) error {
 }
 
 // single decides the request that body is.
-func (a *api) single(c *fiber.Ctx, body object) error {
-	req, err := readRequest(body, nil, spot{})
+func (a *api) single(c *fiber.Ctx, body map[string]any) error {
+	req, err := authzen.ReadRequest(body)
 	if err != nil {
 		return err
 	}
@@ -113,7 +99,7 @@ func (a *api) single(c *fiber.Ctx, body object) error {
 	if err := result.Outcomes[0].Err; err != nil {
 		return err
 	}
-	return send(c, appendOutcome(nil, result.Outcomes[0]))
+	return exchange.Send(c, appendOutcome(nil, result.Outcomes[0]))
 }
 
 // evaluations answers a batch (AuthZEN §7). Without a batch it is evaluation.
@@ -122,7 +108,7 @@ func (a *api) evaluations(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	batch, ok, err := readBatch(body, a.maxBatch)
+	batch, ok, err := authzen.ReadBatch(body, a.maxBatch)
 	if err != nil {
 		return err
 	}
@@ -135,7 +121,7 @@ func (a *api) evaluations(c *fiber.Ctx) error {
 		return err
 	}
 	a.logFailures(c, result)
-	return send(c, batchBody(result.Outcomes))
+	return exchange.Send(c, batchBody(result.Outcomes))
 }
 
 // logFailures tells the operator what the answer to a batch does not tell the
@@ -156,60 +142,35 @@ func (a *api) logFailures(c *fiber.Ctx, result pdp.Result) {
 
 // ask decides a query and says in the header what the answer rests on. Answers
 // that do not belong to the questions are not passed on.
-func (a *api) ask(c *fiber.Ctx, q pdp.Query) (pdp.Result, error) {
+func (a *api) ask(c *fiber.Ctx, q pdp.Query) (result pdp.Result, err error) {
 	q.RequestID, q.Caller = httpserver.RequestID(c), httpserver.Caller(c)
-	if sent := c.Request().Header.Peek(headerToken); len(sent) > 0 {
-		atLeast, err := a.tokens.Read(string(sent))
-		if err != nil {
-			return pdp.Result{}, err
-		}
-		q.AtLeast = atLeast
+	if q.AtLeast, err = exchange.AtLeast(c, a.tokens); err != nil {
+		return pdp.Result{}, err
 	}
-	ctx, cancel := within(c.UserContext(), len(q.Items))
+	ctx, cancel := exchange.Within(c.UserContext(), len(q.Items))
 	defer cancel()
-	result, err := a.pdp.Evaluate(ctx, q)
-	c.Set(headerDecisionID, result.ID)
-	c.Set(headerPolicy, result.Policy)
+	result, err = a.pdp.Evaluate(ctx, q)
+	exchange.Decided(c, result.ID, result.Policy)
 	if err != nil {
-		return pdp.Result{}, explain(err)
+		return pdp.Result{}, exchange.Explain(err)
 	}
 	got, want := len(result.Outcomes), len(q.Items)
 	if got == 0 || got > want || got < want && q.Semantic == pdp.ExecuteAll {
 		return pdp.Result{}, fmt.Errorf("decision %s has %d outcomes for %d items", result.ID, got, want)
 	}
-	c.Set(headerData, strconv.FormatUint(uint64(result.Data), 10))
-	c.Set(headerToken, a.tokens.Issue(result.Data))
+	exchange.RestsOn(c, a.tokens, result.Data)
 	return result, nil
 }
 
-// explain gives a token of a lost state a reason that callers can tell.
-func explain(err error) error {
-	if !errors.Is(err, authz.ErrAhead) {
-		return err
+// readBody reads the JSON object that every request body is (AuthZEN §10.1).
+func (a *api) readBody(c *fiber.Ctx) (map[string]any, error) {
+	v, err := exchange.Body(c, a.limits)
+	if err != nil {
+		return nil, err
 	}
-	return &httpserver.Problem{
-		Status: fiber.StatusConflict, Reason: "token-ahead", Title: "The directory has not come so far",
-		Detail: "The consistency token is of a state that the directory has lost. Do again what the token is of, or leave the token out.", Err: err,
+	body, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("the body is %s: send an object: %w", authzen.Kind(v), authz.ErrInvalid)
 	}
-}
-
-// perItem is what each item of a batch beyond the first adds to the deadline: a
-// batch is given the time of one decision, and what so many more may take.
-const perItem = time.Millisecond
-
-// within is ctx with the deadline for a number of items.
-func within(ctx context.Context, items int) (context.Context, context.CancelFunc) {
-	deadline, limited := ctx.Deadline()
-	if !limited || items < 2 {
-		return ctx, func() {}
-	}
-	return context.WithDeadline(context.WithoutCancel(ctx), deadline.Add(time.Duration(items-1)*perItem))
-}
-
-// send answers 200 with a body that nobody else holds.
-func send(c *fiber.Ctx, body []byte) error {
-	c.Set(fiber.HeaderCacheControl, "no-store")
-	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
-	c.Response().SetBodyRaw(body)
-	return nil
+	return body, nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/exchange"
 )
 
 const (
@@ -137,13 +138,13 @@ func TestEvaluationAnswers(t *testing.T) {
 	})
 	t.Run("A13 what changes from call to call is in the header", func(t *testing.T) {
 		got := l.ask(t, pathEvaluation, permitted)
-		for name, want := range map[string]string{headerPolicy: "policy-7", headerData: "42", headerToken: "token-42"} {
+		for name, want := range map[string]string{exchange.HeaderPolicy: "policy-7", exchange.HeaderData: "42", exchange.HeaderToken: "token-42"} {
 			if got.Header.Get(name) != want {
 				t.Errorf("got %s: %q, want %q", name, got.Header.Get(name), want)
 			}
 		}
-		if got.body != permit || !strings.HasPrefix(got.Header.Get(headerDecisionID), "dec-") {
-			t.Errorf("got %s with decision id %q", got.body, got.Header.Get(headerDecisionID))
+		if got.body != permit || !strings.HasPrefix(got.Header.Get(exchange.HeaderDecisionID), "dec-") {
+			t.Errorf("got %s with decision id %q", got.body, got.Header.Get(exchange.HeaderDecisionID))
 		}
 	})
 	t.Run("trap 4 decision comes before context", func(t *testing.T) {
@@ -244,17 +245,17 @@ func TestConsistencyTokens(t *testing.T) {
 	if got := l.last(t).AtLeast; got != 0 {
 		t.Errorf("without a token got at least %d, want 0", got)
 	}
-	l.ask(t, pathEvaluations, permitted, headerToken, "token-41").wants(t, 200, permit)
+	l.ask(t, pathEvaluations, permitted, exchange.HeaderToken, "token-41").wants(t, 200, permit)
 	if got := l.last(t).AtLeast; got != 41 {
 		t.Errorf("got at least %d, want 41", got)
 	}
 	asked := l.count()
-	l.ask(t, pathEvaluation, permitted, headerToken, "nonsense").wants(t, 400, "consistency token")
+	l.ask(t, pathEvaluation, permitted, exchange.HeaderToken, "nonsense").wants(t, 400, "consistency token")
 	if l.count() != asked {
 		t.Error("a request with a wrong token was decided")
 	}
 	lost := listen(t, Options{PDP: &fixture{err: fmt.Errorf("revision 9: %w", authz.ErrAhead)}})
-	got := lost.ask(t, pathEvaluation, permitted, headerToken, "token-9")
+	got := lost.ask(t, pathEvaluation, permitted, exchange.HeaderToken, "token-9")
 	got.wants(t, 409, "has lost")
 	if !strings.Contains(got.body, `"reason":"token-ahead"`) {
 		t.Errorf("got %s, want the reason token-ahead (F13)", got.body)
@@ -275,7 +276,7 @@ func TestADecisionPointThatDoesNotAnswerIsNoPermit(t *testing.T) {
 			for path, body := range map[string]string{pathEvaluation: permitted, pathEvaluations: with("evaluations", `[{},{}]`)} {
 				got := l.ask(t, path, body)
 				got.wants(t, tt.status, "")
-				if strings.Contains(got.body, "decision\"") || strings.Contains(got.body, "hunter2") || got.Header.Get(headerDecisionID) == "" {
+				if strings.Contains(got.body, "decision\"") || strings.Contains(got.body, "hunter2") || got.Header.Get(exchange.HeaderDecisionID) == "" {
 					t.Errorf("got %s with %v, want a problem that names the decision", got.body, got.Header)
 				}
 			}

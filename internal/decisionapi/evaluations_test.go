@@ -173,7 +173,7 @@ func TestABatchHasTheTimeOfOneDecisionAndAMillisecondForEachMore(t *testing.T) {
 	if len(d.until) != 2 {
 		t.Fatalf("got %d queries, want 2", len(d.until))
 	}
-	if more := d.until[1].Sub(d.until[0]); more < 900*perItem {
-		t.Errorf("got %v more for a batch of 901, want %v or more", more, 900*perItem)
+	if more := d.until[1].Sub(d.until[0]); more < 900*time.Millisecond {
+		t.Errorf("got %v more for a batch of 901, want %v or more", more, 900*time.Millisecond)
 	}
 }

@@ -1,27 +1,36 @@
-package decisionapi
+package authzen
 
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/ijson"
 )
 
+const permitted = `{"subject":{"type":"user","id":"alice"},"action":{"name":"read"},"resource":{"type":"record","id":"101"}}`
+
+// with is the permitted request with one member more.
+func with(name, value string) string {
+	return strings.TrimSuffix(permitted, "}") + `,"` + name + `":` + value + "}"
+}
+
 // FuzzEvaluation says that no body makes the reader panic, that every refusal is
 // of kind invalid, and that a request which is accepted reads the same when it
 // is written again from what was understood.
 func FuzzEvaluation(f *testing.F) {
-	for _, body := range []string{permitted, `{}`, `[]`, with("context", `{"a":[1,null]}`), with("subject", `{"type":"user","id":"a","properties":{"é":"\ud83d\ude00"}}`)} {
+	for _, body := range []string{permitted, `{}`, `[]`, with("context", `{"a":[1,null]}`), `{"subject":{"type":"user","id":"a","properties":{"é":"\ud83d\ude00"}},"action":{"name":"read"},"resource":{"type":"record","id":"101"}}`} {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		body, err := decode(raw, ijson.Limits{})
+		body, err := decode(raw)
 		if err == nil {
 			var req authz.Request
-			if req, err = readRequest(body, nil, spot{}); err == nil {
+			if req, err = ReadRequest(body); err == nil {
 				if again := reread(t, written(req)); !reflect.DeepEqual(again, req) {
 					t.Errorf("%q got %+v, and %+v when written again", raw, req, again)
 				}
@@ -36,15 +45,15 @@ func FuzzEvaluation(f *testing.F) {
 // FuzzEvaluations says the same of batches, and that every item is a request or
 // an error.
 func FuzzEvaluations(f *testing.F) {
-	for _, body := range []string{permitted, with("evaluations", `[{},{"subject":null},7]`), with("evaluations", `[{}]`, "options", `{"evaluations_semantic":"deny_on_first_deny"}`)} {
+	for _, body := range []string{permitted, with("evaluations", `[{},{"subject":null},7]`), with("evaluations", `[{}],"options":{"evaluations_semantic":"deny_on_first_deny"}`)} {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		body, err := decode(raw, ijson.Limits{})
+		body, err := decode(raw)
 		if err != nil {
 			return
 		}
-		batch, ok, err := readBatch(body, 100)
+		batch, ok, err := ReadBatch(body, 100)
 		switch {
 		case err != nil && !errors.Is(err, authz.ErrInvalid):
 			t.Fatalf("%q got %v, want kind invalid", raw, err)
@@ -97,13 +106,46 @@ func reread(t *testing.T, o object) authz.Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := decode(raw, ijson.Limits{})
+	body, err := decode(raw)
 	if err != nil {
 		t.Fatalf("%s: %v", raw, err)
 	}
-	req, err := readRequest(body, nil, spot{})
+	req, err := ReadRequest(body)
 	if err != nil {
 		t.Fatalf("%s: %v", raw, err)
 	}
 	return req
+}
+
+func decode(raw []byte) (object, error) {
+	v, err := ijson.Decode(raw, ijson.Limits{})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", err, authz.ErrInvalid)
+	}
+	body, ok := v.(object)
+	if !ok {
+		return nil, invalidf("the body is %s: send an object", Kind(v))
+	}
+	return body, nil
+}
+
+// FuzzIs says that what is meant as a request is read as one, but for what may be
+// left out of it.
+func FuzzIs(f *testing.F) {
+	for _, body := range []string{permitted, `{}`, `[]`, with("context", "7")} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		body, err := decode(raw)
+		if err != nil {
+			return
+		}
+		_, err = ReadRequest(body)
+		if err == nil && !Is(body) {
+			t.Errorf("%q is read as a request, and said to be none", raw)
+		}
+		if err != nil && Is(body) && !strings.Contains(err.Error(), "leave it out") {
+			t.Errorf("%q is said to be a request, and not read: %v", raw, err)
+		}
+	})
 }

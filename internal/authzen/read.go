@@ -1,14 +1,12 @@
-package decisionapi
+// Package authzen reads requests and batches of them as AuthZEN Authorization
+// API 1.0 writes them.
+package authzen
 
 import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/gofiber/fiber/v2"
-
 	"github.com/postern-authz/postern/internal/authz"
-	"github.com/postern-authz/postern/internal/httpserver"
-	"github.com/postern-authz/postern/internal/ijson"
 	"github.com/postern-authz/postern/internal/pdp"
 )
 
@@ -20,38 +18,35 @@ func invalidf(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, authz.ErrInvalid)...)
 }
 
-// readBody reads the JSON object that every request body is (AuthZEN §10.1).
-// Nothing it returns aliases fiber's buffers.
-func (a *api) readBody(c *fiber.Ctx) (object, error) {
-	if err := checkMediaType(string(c.Request().Header.ContentType())); err != nil {
-		return nil, err
-	}
-	return decode(c.BodyRaw(), a.limits)
+// ReadRequest reads a single request (AuthZEN §6.1). What it returns holds
+// nothing but what AuthZEN knows of the body. Every error is of kind
+// authz.ErrInvalid.
+func ReadRequest(body map[string]any) (authz.Request, error) {
+	return readRequest(body, nil, spot{})
 }
 
-func decode(raw []byte, limits ijson.Limits) (object, error) {
-	v, err := ijson.Decode(raw, limits)
-	if err != nil {
-		return nil, invalidf("%w", err)
-	}
-	body, ok := v.(object)
-	if !ok {
-		return nil, invalidf("the body is %s: send an object", kind(v))
-	}
-	return body, nil
+// Is says whether a JSON value is meant as a request: an object whose subject has
+// a type and an id, whose action has a name, and whose resource has a type and an
+// id, all of them strings.
+func Is(v any) bool {
+	body, _ := v.(object)
+	return hasStrings(body["subject"], "type", "id") && hasStrings(body["action"], "name") && hasStrings(body["resource"], "type", "id")
 }
 
-// checkMediaType takes application/json in UTF-8 and nothing else (ruling A1).
-func checkMediaType(sent string) error {
-	if !httpserver.IsMedia(sent, fiber.MIMEApplicationJSON) {
-		return invalidf("the Content-Type is not application/json: send it, and the body in UTF-8")
+func hasStrings(v any, names ...string) bool {
+	thing, _ := v.(object)
+	for _, name := range names {
+		if _, ok := thing[name].(string); !ok {
+			return false
+		}
 	}
-	return nil
+	return true
 }
 
-// readBatch reads the items of a batch, or reports that there is none: then the
-// body is a single request (AuthZEN §7.1). An item that is wrong fails alone.
-func readBatch(body object, most int) (q pdp.Query, ok bool, err error) {
+// ReadBatch reads the items of a batch, or reports that there is none: then the
+// body is a single request (AuthZEN §7.1). An item that is wrong fails alone. Every
+// error is of kind authz.ErrInvalid.
+func ReadBatch(body map[string]any, most int) (q pdp.Query, ok bool, err error) {
 	items, err := optional[[]any](body, spot{}, "evaluations", "an array")
 	if err != nil || len(items) == 0 {
 		return q, false, err
@@ -77,7 +72,7 @@ func readBatch(body object, most int) (q pdp.Query, ok bool, err error) {
 func readItem(i int, item any, defaults object) pdp.Item {
 	own, ok := item.(object)
 	if !ok {
-		return pdp.Item{Err: invalidf("evaluations[%d] is %s: send an object", i, kind(item))}
+		return pdp.Item{Err: invalidf("evaluations[%d] is %s: send an object", i, Kind(item))}
 	}
 	req, err := readRequest(own, defaults, spot{item: i + 1})
 	return pdp.Item{Request: req, Err: err}
@@ -188,7 +183,7 @@ func readEntity(own, defaults object, at spot, name string) (object, spot, error
 	}
 	thing, ok := v.(object)
 	if !ok {
-		return nil, at, invalidf("%s is %s: send an object", at.name(name), kind(v))
+		return nil, at, invalidf("%s is %s: send an object", at.name(name), Kind(v))
 	}
 	at.entity = name
 	return thing, at, nil
@@ -202,7 +197,7 @@ func readString(thing object, at spot, name string) (string, error) {
 	}
 	s, ok := v.(string)
 	if !ok {
-		return "", invalidf("%s is %s: send a string", at.name(name), kind(v))
+		return "", invalidf("%s is %s: send a string", at.name(name), Kind(v))
 	}
 	return s, nil
 }
@@ -216,13 +211,13 @@ func optional[T object | []any | string](thing object, at spot, name, want strin
 	}
 	v, ok := sent.(T)
 	if !ok {
-		return v, invalidf("%s is %s: send %s or leave it out", at.name(name), kind(sent), want)
+		return v, invalidf("%s is %s: send %s or leave it out", at.name(name), Kind(sent), want)
 	}
 	return v, nil
 }
 
-// kind says what a JSON value is.
-func kind(v any) string {
+// Kind says what a JSON value is.
+func Kind(v any) string {
 	switch v.(type) {
 	case nil:
 		return "null"
