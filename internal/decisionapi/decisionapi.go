@@ -136,7 +136,7 @@ func (a *api) logFailures(c *fiber.Ctx, result pdp.Result) {
 		}
 	}
 	if failed > 0 {
-		a.log.Error("items of a batch failed", "err", first, "failed", failed, "decision_id", result.ID, "request_id", httpserver.RequestID(c))
+		a.log.Error("items of a batch failed", "err", first, "failed", failed, "decision_id", result.ID, "request_id", httpserver.RequestID(c), httpserver.Trace(c).Attr())
 	}
 }
 

@@ -31,6 +31,9 @@ func (n *encoder) append(b []byte, e entry) []byte {
 	if e.BatchID != "" {
 		b = appendMember(b, "batch_decision_id", e.BatchID)
 	}
+	if e.Trace != nil {
+		b = appendMember(appendMember(b, "trace_id", e.Trace.TraceID()), "span_id", e.Trace.SpanID())
+	}
 	b = append(b, `,"bundles":{"core":{"revision":`...)
 	b = append(appendString(b, e.Policy), "}}"...)
 	b = appendMember(b, "path", e.Path)
@@ -98,6 +101,9 @@ func appendCustom(b []byte, e entry) []byte {
 	}
 	if e.RequestID != "" {
 		b = appendMember(b, "request_id", e.RequestID)
+	}
+	if parent := e.Trace.ParentID(); parent != "" {
+		b = appendMember(b, "parent_span_id", parent)
 	}
 	if len(e.Decision.Rules) > 0 {
 		b = append(appendStrings(append(b, `,"rules":[`...), e.Decision.Rules), ']')

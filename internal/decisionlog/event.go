@@ -6,17 +6,19 @@ import (
 	"time"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/trace"
 )
 
 // An Event is one decision to be remembered. What it points to never changes.
 type Event struct {
-	ID        string // of the decision
-	BatchID   string // of the batch it was part of, or empty
-	RequestID string // as the caller sent it, or empty
-	Caller    string // id of the application that asked, or empty
-	API       string // evaluation, data or another of package pdp
-	Path      string // the policy's entrypoint: postern/access/decision
-	Policy    string // revision of the policy generation
+	ID        string      // of the decision
+	BatchID   string      // of the batch it was part of, or empty
+	RequestID string      // as the caller sent it, or empty
+	Trace     *trace.Span // that it was a part of, or nil
+	Caller    string      // id of the application that asked, or empty
+	API       string      // evaluation, data or another of package pdp
+	Path      string      // the policy's entrypoint: postern/access/decision
+	Policy    string      // revision of the policy generation
 	Data      authz.Revision
 	Stale     bool // Data is older than the staleness bound
 	Time      time.Time

@@ -23,6 +23,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/trace"
 )
 
 func TestMain(m *testing.M) {
@@ -36,9 +37,10 @@ type raw string
 func (r raw) AppendJSON(b []byte) []byte { return append(b, r...) }
 
 func TestEventHasTheShapeOfOPA(t *testing.T) {
+	span := trace.Parse([]byte("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), nil)
 	events := []Event{
 		{
-			ID: "d1", BatchID: "b1", RequestID: "r1", Caller: "portal", API: "evaluations", Path: "postern/access/decision",
+			ID: "d1", BatchID: "b1", RequestID: "r1", Trace: span, Caller: "portal", API: "evaluations", Path: "postern/access/decision",
 			Policy: "7f3a", Data: 42, Stale: true, Time: time.Date(2026, 11, 21, 23, 0, 0, 5000, time.FixedZone("CET", 3600)), Elapsed: 21 * time.Microsecond,
 			Input: raw(`{"subject":{"type":"user","id":"usr_1","properties":{"email":"ann@example.com"}},"facts":{"place":[]}}`),
 			Decision: authz.Decision{Allow: true, Context: json.RawMessage(`{"reasons": [{"rule":"access.role"}]}`),
@@ -49,10 +51,10 @@ func TestEventHasTheShapeOfOPA(t *testing.T) {
 			Err: fmt.Errorf("gather facts of login ann: %w", authz.ErrUnavailable),
 		},
 	}
-	want := `{"labels":{"id":"host-1"},"decision_id":"d1","batch_decision_id":"b1","bundles":{"core":{"revision":"7f3a"}},"path":"postern/access/decision",` +
+	want := `{"labels":{"id":"host-1"},"decision_id":"d1","batch_decision_id":"b1","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"` + span.SpanID() + `","bundles":{"core":{"revision":"7f3a"}},"path":"postern/access/decision",` +
 		`"input":{"subject":{"type":"user","id":"usr_1","properties":{}},"facts":{"place":[]}},"erased":["/input/subject/properties/email"],` +
 		`"result":{"decision":true,"context":{"reasons":[{"rule":"access.role"}]}},"timestamp":"2026-11-21T22:00:00.000005Z",` +
-		`"metrics":{"timer_rego_query_eval_ns":21000},"custom":{"api":"evaluations","data_revision":42,"sequence":1,"stale":true,"caller":"portal","request_id":"r1","rules":["access.role"]}}` + "\n" +
+		`"metrics":{"timer_rego_query_eval_ns":21000},"custom":{"api":"evaluations","data_revision":42,"sequence":1,"stale":true,"caller":"portal","request_id":"r1","parent_span_id":"00f067aa0ba902b7","rules":["access.role"]}}` + "\n" +
 		`{"labels":{"id":"host-1"},"decision_id":"d2","bundles":{"core":{"revision":"7f3a"}},"path":"postern/access/decision",` +
 		`"error":{"code":"unavailable","message":"gather facts of login ann: unavailable"},"timestamp":"1970-01-01T00:00:00Z",` +
 		`"metrics":{"timer_rego_query_eval_ns":0},"custom":{"api":"evaluation","data_revision":0,"sequence":2}}` + "\n"

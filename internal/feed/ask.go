@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/trace"
 )
 
 // A call is one question to the directory. Asking it twice does no harm.
@@ -134,6 +135,7 @@ func (c *Client) send(ctx context.Context, operation, address string, body []byt
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
+	trace.From(ctx).Send(request.Header)
 	by := c.reads
 	if operation == opChanges {
 		by = c.looks

@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/trace"
 )
 
 // A request is what the server knows of one HTTP request. It is never used
@@ -19,6 +20,7 @@ type request struct {
 	id     string // what X-Request-ID of the answer says
 	route  string // template, or noRoute
 	caller authz.Caller
+	trace  *trace.Span // nil: the request belongs to none
 }
 
 // requestKey is where a request lies in the values of its fasthttp context.
@@ -34,6 +36,10 @@ func stateOf(rc *fasthttp.RequestCtx) *request {
 // RequestID returns the id of the request in a form that any log can hold: as
 // the caller sent it, or as the server made it.
 func RequestID(c *fiber.Ctx) string { return printable(stateOf(c.Context()).id) }
+
+// Trace returns the span of the request, or nil if the caller sent no trace. The
+// UserContext has it, too.
+func Trace(c *fiber.Ctx) *trace.Span { return stateOf(c.Context()).trace }
 
 // Caller returns the application that Authenticator.Handle let in.
 func Caller(c *fiber.Ctx) authz.Caller { return stateOf(c.Context()).caller }
@@ -59,11 +65,11 @@ func (s *Server) handle(rc *fasthttp.RequestCtx) {
 	s.routes(rc)
 }
 
-// begin gives the request its id. The id is right even when the error says that
+// begin gives the request its id and its trace. The id is right even when the error says that
 // the request cannot be answered.
 func (s *Server) begin(rc *fasthttp.RequestCtx) (*request, error) {
 	id, err := requestID(&rc.Request.Header)
-	r := &request{id: id, route: noRoute}
+	r := &request{id: id, route: noRoute, trace: traceOf(&rc.Request.Header)}
 	rc.SetUserValue(requestKey{}, r)
 	return r, err
 }
@@ -76,8 +82,8 @@ func checkMethod(method []byte) error {
 	return refusef(fiber.StatusBadRequest, "the method of the request is not one of HTTP: send POST")
 }
 
-// around runs inside fiber's routes: it sets the deadline, and notes which route
-// was taken.
+// around runs inside fiber's routes: it sets the deadline and the trace, and notes
+// which route was taken.
 func (s *Server) around(c *fiber.Ctx) error {
 	r, mine := stateOf(c.Context()), c.Route()
 	defer func() {
@@ -85,7 +91,7 @@ func (s *Server) around(c *fiber.Ctx) error {
 			r.route = taken.Path
 		}
 	}()
-	ctx := context.Background()
+	ctx := trace.With(context.Background(), r.trace)
 	if s.options.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.options.Timeout)
@@ -104,7 +110,7 @@ func (s *Server) finish(rc *fasthttp.RequestCtx, r *request, start time.Time) {
 		rc.SetConnectionClose()
 	}
 	s.metrics.inFlight.Dec()
-	s.metrics.answered(r.route, string(rc.Method()), rc.Response.StatusCode(), time.Since(start))
+	s.metrics.answered(r, string(rc.Method()), rc.Response.StatusCode(), time.Since(start))
 }
 
 // recover keeps one request from ending the process (F31). The caller learns the
@@ -115,7 +121,7 @@ func (s *Server) recover(rc *fasthttp.RequestCtx, r *request) {
 		return
 	}
 	s.metrics.panics.Inc()
-	s.options.Log.Error("a handler panicked", "panic", what, "request_id", printable(r.id), "route", r.route, "stack", string(debug.Stack()))
+	s.options.Log.Error("a handler panicked", "panic", what, "request_id", printable(r.id), r.trace.Attr(), "route", r.route, "stack", string(debug.Stack()))
 	rc.Response.Reset()
 	writeProblem(rc, r, problemOf(refusef(fasthttp.StatusInternalServerError, internal)))
 }

@@ -65,10 +65,10 @@ func newMetrics(listener string, reg prometheus.Registerer) *metrics {
 }
 
 // answered counts one request.
-func (m *metrics) answered(route, method string, code int, took time.Duration) {
-	s := m.of(seriesKey{route, method, code})
+func (m *metrics) answered(r *request, method string, code int, took time.Duration) {
+	s := m.of(seriesKey{r.route, method, code})
 	s.count.Inc()
-	s.duration.Observe(took.Seconds())
+	r.trace.Observe(s.duration, took.Seconds())
 }
 
 func (m *metrics) of(key seriesKey) series {

@@ -156,7 +156,7 @@ func (s *Server) logFailure(r *request, status int, err error) {
 	if status != fiber.StatusInternalServerError {
 		log = s.failures.Warn
 	}
-	log("a request failed", "err", err, "status", status, "request_id", printable(r.id), "route", r.route)
+	log("a request failed", "err", err, "status", status, "request_id", printable(r.id), r.trace.Attr(), "route", r.route)
 }
 
 func writeProblem(rc *fasthttp.RequestCtx, r *request, p Problem) {

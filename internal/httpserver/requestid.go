@@ -4,6 +4,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
+
+	"github.com/postern-authz/postern/internal/trace"
 )
 
 // maxRequestID is the longest request id that is echoed, in bytes. AuthZEN
@@ -25,6 +27,16 @@ func requestID(h *fasthttp.RequestHeader) (string, error) {
 		return id, refusef(fiber.StatusBadRequest, "the X-Request-ID has %d bytes: send %d or fewer", len(sent[0]), maxRequestID)
 	}
 	return id, nil
+}
+
+// traceOf returns the span of a request. One that names two traces is of none.
+func traceOf(h *fasthttp.RequestHeader) *trace.Span {
+	sent := h.PeekAll(trace.HeaderParent)
+	if len(sent) != 1 {
+		return nil
+	}
+	traceparent := sent[0] // the next PeekAll writes over sent
+	return trace.Parse(traceparent, h.PeekAll(trace.HeaderState))
 }
 
 // newRequestID returns a UUID version 7.

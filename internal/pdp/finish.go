@@ -33,7 +33,7 @@ func (w *work) finish(failed error) (Result, error) {
 			break
 		}
 	}
-	w.metrics.observe(w.query, w.now().Sub(w.start))
+	w.metrics.observe(w.query, w.now().Sub(w.start), w.trace)
 	return w.result, failed
 }
 
@@ -76,7 +76,7 @@ func (w *work) remember(i int, it item, o Outcome) {
 		return
 	}
 	e := decisionlog.Event{
-		ID: o.ID, RequestID: w.query.RequestID, Caller: w.query.Caller.ID, API: w.query.API,
+		ID: o.ID, RequestID: w.query.RequestID, Trace: w.trace, Caller: w.query.Caller.ID, API: w.query.API,
 		Path: policy.AccessDecision, Policy: w.result.Policy, Data: w.result.Data, Stale: w.stale,
 		Time: it.at, Elapsed: it.elapsed, Input: it.input, Decision: o.Decision, Err: o.Err,
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/decisionlog"
 	"github.com/postern-authz/postern/internal/policy"
+	"github.com/postern-authz/postern/internal/trace"
 )
 
 // Manage answers whether an actor may manage something, by the policy in force.
@@ -42,7 +43,7 @@ func (p *PDP) Manage(ctx context.Context, q authz.Question) (authz.Verdict, erro
 	elapsed := p.now().Sub(start)
 	if p.log != nil {
 		e := decisionlog.Event{
-			ID: v.ID, RequestID: q.RequestID, Caller: q.Caller, API: APIManagement, Path: policy.ManageDecision,
+			ID: v.ID, RequestID: q.RequestID, Trace: trace.From(ctx), Caller: q.Caller, API: APIManagement, Path: policy.ManageDecision,
 			Policy: g.Revision(), Data: q.Data, Time: start, Elapsed: elapsed, Decision: v.Decision, Err: got.err,
 		}
 		if got.input.AST() != nil {
@@ -51,7 +52,7 @@ func (p *PDP) Manage(ctx context.Context, q authz.Question) (authz.Verdict, erro
 		p.log.Record(e)
 	}
 	p.metrics.of(g).count(APIManagement, q.Action, Outcome{Decision: v.Decision, Err: got.err})
-	p.metrics.took(APIManagement, elapsed)
+	p.metrics.took(APIManagement, elapsed, trace.From(ctx))
 	return v, got.err
 }
 

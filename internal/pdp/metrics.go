@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/postern-authz/postern/internal/policy"
+	"github.com/postern-authz/postern/internal/trace"
 )
 
 // What a decision came to, as metrics say it.
@@ -66,16 +67,16 @@ func newMeters(r prometheus.Registerer) *meters {
 	return m
 }
 
-func (m *meters) observe(q Query, d time.Duration) {
-	m.took(q.API, d)
+func (m *meters) observe(q Query, d time.Duration, in *trace.Span) {
+	m.took(q.API, d, in)
 	if q.API == APIEvaluations || q.API == APIBatch {
 		m.sizes.Observe(float64(len(q.Items)))
 	}
 }
 
-func (m *meters) took(api string, d time.Duration) {
+func (m *meters) took(api string, d time.Duration, in *trace.Span) {
 	if known := m.durations[api]; known != nil {
-		known.Observe(d.Seconds())
+		in.Observe(known, d.Seconds())
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/decisionlog"
 	"github.com/postern-authz/postern/internal/policy"
+	"github.com/postern-authz/postern/internal/trace"
 )
 
 // Who asks: AuthZEN 1.0 with one request (§6) or a batch (§7); OPA's Data API
@@ -109,7 +110,8 @@ func (noFacts) Gather(_ context.Context, requests []authz.Request, _ authz.Revis
 }
 
 // Evaluate answers a query by one generation of the policy on one revision of
-// the directory. It takes no longer than ctx lasts.
+// the directory. It takes no longer than ctx lasts, and is a part of the trace
+// that ctx has.
 //
 // An error means that no item has an answer: no policy is in force, the facts
 // cannot be known, or time ran out before the first item was decided. It is of
@@ -121,7 +123,7 @@ func (noFacts) Gather(_ context.Context, requests []authz.Request, _ authz.Revis
 // package policy if the policy has no decision on it, authz.ErrUnavailable if
 // time ran out. It is never a denial (ruling A11).
 func (p *PDP) Evaluate(ctx context.Context, q Query) (Result, error) {
-	w := p.begin(q)
+	w := p.begin(ctx, q)
 	err := w.gather(ctx)
 	if err == nil {
 		err = w.evaluate(ctx)
@@ -133,6 +135,7 @@ func (p *PDP) Evaluate(ctx context.Context, q Query) (Result, error) {
 type work struct {
 	*PDP
 	query      Query
+	trace      *trace.Span // that the query is asked in, or nil
 	generation *policy.Generation
 	decider    *policy.Batch // the generation, for this query
 	result     Result
@@ -155,8 +158,8 @@ type item struct {
 	elapsed  time.Duration
 }
 
-func (p *PDP) begin(q Query) *work {
-	w := &work{PDP: p, query: q, generation: p.policies.Live(), start: p.now(), items: make([]item, len(q.Items))}
+func (p *PDP) begin(ctx context.Context, q Query) *work {
+	w := &work{PDP: p, query: q, trace: trace.From(ctx), generation: p.policies.Live(), start: p.now(), items: make([]item, len(q.Items))}
 	w.result.ID = p.newID()
 	if w.generation != nil {
 		w.result.Policy, w.decider = w.generation.Revision(), w.generation.Batch(len(q.Items))
