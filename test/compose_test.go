@@ -3,7 +3,6 @@ package test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -288,44 +287,10 @@ func (c *composed) scraped() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	dir, at := c.t.TempDir(), freeAddress(c.t)
 	config := strings.NewReplacer("postern.rules.yml", rules, "_interval: 10s", "_interval: 1s").Replace(c.here(types.ServiceConfig{}, string(text)))
-	if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o600); err != nil {
-		c.t.Fatal(err)
+	p := newPrometheus(c.t, config)
+	up := func(found []sample) bool { return len(found) == 1 && found[0].value == 3 }
+	if found, err := p.await(`sum(up{job="postern"})`, up); err != nil {
+		c.t.Fatalf("got %v targets up, %v, want 3\n%s", found, err, p.said)
 	}
-	cmd := exec.Command("prometheus", "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+at)
-	said := newRecord()
-	cmd.Stdout, cmd.Stderr = said, said
-	running, err := fleet.Start(cmd, nil, syscall.SIGKILL)
-	if err != nil {
-		c.t.Fatalf("this test needs Prometheus (apt-get install prometheus): %v", err)
-	}
-	defer running.Kill()
-	for limit := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		up, err := countUp(at)
-		if up == 3 {
-			return
-		}
-		if time.Now().After(limit) {
-			c.t.Fatalf("got %d targets up, %v, want 3\n%s", up, err, said)
-		}
-	}
-}
-
-// countUp is how many servers of Postern Prometheus could scrape.
-func countUp(prometheus string) (int, error) {
-	answer, err := http.Get("http://" + prometheus + `/api/v1/query?query=sum(up{job="postern"})`)
-	if err != nil {
-		return 0, err
-	}
-	defer answer.Body.Close()
-	var body struct {
-		Data struct{ Result []struct{ Value [2]any } }
-	}
-	if err := json.NewDecoder(answer.Body).Decode(&body); err != nil || len(body.Data.Result) == 0 {
-		return 0, err
-	}
-	up := 0
-	_, err = fmt.Sscan(fmt.Sprint(body.Data.Result[0].Value[1]), &up)
-	return up, err
 }

@@ -1,0 +1,50 @@
+package main
+
+// freshness is how old what decisions rest on is, and where it comes from.
+func freshness() row {
+	const asked = "postern_grants_cache_requests_total"
+	return row{"Freshness and cache", []band{
+		{
+			{title: "Age of grants used", says: "A revocation takes no longer than this to count.", unit: "s", asks: quantiles("postern_decision_grants_age_seconds")},
+			{title: "Change log last read", says: "Beyond POSTERN_MAX_STALENESS nothing is decided from memory.", unit: "s", asks: one(series("postern_grants_staleness_seconds"), "{{instance}}")},
+			{title: "Revision", says: "Up to which the change log was followed: lines apart are servers behind.", asks: one(series("postern_directory_revision"), "{{instance}}")},
+			{title: "Stale decisions", says: "On facts older than the bound, as POSTERN_SERVE_STALE_FOR allows.", unit: "reqps", asks: one(rate("instance", "postern_decisions_stale_total"), "{{instance}}")},
+		},
+		{
+			{title: "Found by tier", says: "Share of keys that a tier had.", unit: shares, most: 1, asks: one(share("tier", asked, `result="hit"`), "{{tier}}")},
+			{title: "Looked up", unit: "ops", asks: one(rate("tier, result", asked), "{{tier}} {{result}}")},
+			{title: "Cached keys", asks: one(series("postern_grants_cache_entries"), "{{instance}}")},
+			{title: "Cache memory", unit: "bytes", asks: one(series("postern_grants_cache_bytes"), "{{instance}}")},
+		},
+		{
+			{title: "Entries dropped", says: "By what caused it: a change that was read, a reset, a directory that went back.", unit: "ops", asks: one(rate("source", "postern_grants_invalidations_total"), "{{source}}")},
+			{title: "Looks at the change log", unit: "ops", asks: one(rate("result", "postern_grants_polls_total"), "{{result}}")},
+			{title: "Dependencies", says: "1: it answers.", most: 1, asks: one("min by (dependency) ("+series("postern_dependency_up")+")", "{{dependency}}")},
+			{title: "Failed calls", unit: "ops", asks: one(rate("dependency, operation", "postern_dependency_errors_total"), "{{dependency}} {{operation}}")},
+		},
+		{
+			{title: "Redis: written", unit: "ops", asks: one(rate("result", "postern_redis_writes_total"), "{{result}}")},
+			{title: "Redis: announcements", says: "Changes that were heard of at once.", unit: "ops", asks: one(rate("instance", "postern_redis_wakes_total"), "{{instance}}")},
+			{title: "Redis: left alone", says: "1: it does not answer, and is not asked.", most: 1, asks: one(series("postern_redis_breaker_open"), "{{instance}}")},
+			{title: "What should not be", says: "Values in Redis that nobody with our secret wrote; times the directory went back.", steps: []step{{1, "red"}},
+				asks: []ask{{grown("", "postern_cache_auth_failures_total"), "forged"}, {grown("", "postern_revision_regressions_total"), "went back"}}},
+		},
+	}}
+}
+
+// policies is what is decided by.
+func policies() row {
+	return row{"Policy", []band{{
+		{title: "In force", says: "Servers by revision.", stack: true, asks: one("count by (source, revision) ("+series("postern_policy_info")+")", "{{source}} {{revision}}")},
+		{title: "Put in force and refused", asks: one(grown("source, result", "postern_policy_activations_total"), "{{source}} {{result}}")},
+		{title: "In force for", unit: "s", asks: one("time() - max by (source) ("+series("postern_policy_activation_timestamp_seconds")+")", "{{source}}")},
+		{title: "Evaluations that do not end", asks: one(series("postern_policy_stuck_evaluations"), "{{instance}}")},
+	}}}
+}
+
+// directory is who is in it.
+func directory() row {
+	return row{"Directory and invitations", []band{{
+		{title: "Administration", says: "Requests of the management listener.", unit: "reqps", stack: true, asks: one(rate("code", "postern_http_requests_total", `listener="management"`), "{{code}}")},
+	}}}
+}

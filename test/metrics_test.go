@@ -1,0 +1,213 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestEverythingIsWatched scrapes a real fleet with a real Prometheus: what we
+// ship to watch Postern with finds what it looks for, and says so when
+// something fails.
+func TestEverythingIsWatched(t *testing.T) {
+	t.Parallel()
+	w := newWatched(t)
+	t.Run("Prometheus has no complaint about the page", w.pagesAreClean)
+	t.Run("every panel shows something", w.panelsShow)
+	t.Run("every rule finds what it looks for", w.rulesFind)
+	t.Run("every metric has a reader", w.metricsAreRead)
+	t.Run("no alert fires", w.nothingFires)
+	t.Run("an alert fires when Redis stops", w.redisStops)
+}
+
+func (w *watched) pagesAreClean(t *testing.T) {
+	for _, s := range []*server{w.office.server, w.sidecar} {
+		cmd := exec.Command("promtool", "check", "metrics")
+		cmd.Stdin = strings.NewReader(s.page(t))
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("promtool check metrics: %v\n%s", err, out)
+		}
+	}
+}
+
+// page is what a scrape reads.
+func (s *server) page(t *testing.T) string {
+	t.Helper()
+	x, err := s.ops.send(http.MethodGet, "/metrics", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x.body
+}
+
+// panelsShow wants a number from each query of each panel: 0 is one, and the
+// share of nothing is none.
+func (w *watched) panelsShow(t *testing.T) {
+	for name, query := range panels(t) {
+		if _, err := w.prometheus.await(query, numbered); err != nil {
+			t.Errorf("%s: got nothing to show from %s: %v", name, query, err)
+		}
+		w.finds(t, name, query)
+	}
+}
+
+func numbered(found []sample) bool {
+	return slices.ContainsFunc(found, func(s sample) bool { return !math.IsNaN(s.value) })
+}
+
+// panels are the queries of the dashboard by panel, as Grafana sends them.
+func panels(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("../deploy/grafana/postern.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var board struct {
+		Annotations struct {
+			List []struct{ Name, Expr string }
+		}
+		Panels []struct {
+			Title   string
+			Targets []struct{ RefID, Expr string }
+		}
+	}
+	if err := json.Unmarshal(text, &board); err != nil {
+		t.Fatal(err)
+	}
+	queries, variables := map[string]string{}, strings.NewReplacer("$__rate_interval", window, "$job", "postern")
+	for _, p := range board.Panels {
+		for _, target := range p.Targets {
+			queries[p.Title+" "+target.RefID] = variables.Replace(target.Expr)
+		}
+	}
+	for _, a := range board.Annotations.List {
+		queries[a.Name] = withoutLimit(variables.Replace(a.Expr))
+	}
+	return queries
+}
+
+// rulesFind wants every series that a rule names to be there, and its sides to
+// be comparable: a comparison that leaves nothing out has an answer.
+func (w *watched) rulesFind(t *testing.T) {
+	var data struct {
+		Groups []struct {
+			Rules []struct{ Name, Query, Health, LastError string }
+		}
+	}
+	if err := w.prometheus.get("rules", &data); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, group := range data.Groups {
+		for _, r := range group.Rules {
+			found++
+			if r.LastError != "" || r.Health == "err" {
+				t.Errorf("%s: got %s %s", r.Name, r.Health, r.LastError)
+			}
+			if _, err := w.prometheus.await(withoutLimit(r.Query), numbered); err != nil {
+				t.Errorf("%s: got no answer to %s: %v", r.Name, withoutLimit(r.Query), err)
+			}
+			w.finds(t, r.Name, r.Query)
+		}
+	}
+	if found < 20 {
+		t.Errorf("got %d rules, want all of the file", found)
+	}
+}
+
+// withoutLimit has comparisons answer 0 or 1 for each series in place of leaving
+// out those that do not hold.
+func withoutLimit(query string) string {
+	quoted := regexp.MustCompile(`\{[^}]*\}`)
+	kept := quoted.FindAllString(query, -1)
+	query = quoted.ReplaceAllString(query, "\x00")
+	query = regexp.MustCompile(`(==|!=|>=|<=|>|<)`).ReplaceAllString(query, "$1 bool")
+	for _, k := range kept {
+		query = strings.Replace(query, "\x00", k, 1)
+	}
+	return query
+}
+
+// finds wants something for each of the selectors in a query by itself: "or" and
+// sums would hide one that finds nothing.
+func (w *watched) finds(t *testing.T, name, query string) {
+	t.Helper()
+	for _, selector := range selectors(query) {
+		if found, err := w.prometheus.query(selector); err != nil || len(found) == 0 {
+			t.Errorf("%s: got no series for %s: %v", name, selector, err)
+		}
+	}
+}
+
+func selectors(query string) []string {
+	return regexp.MustCompile(`\b(?:(?:postern|go|process|promhttp)_[a-z_]+|job:[a-z0-9_:]+|up\b)(?:\{[^}]*\})?`).FindAllString(query, -1)
+}
+
+// metricsAreRead wants a panel or a rule for each metric of our own.
+func (w *watched) metricsAreRead(t *testing.T) {
+	rules, err := os.ReadFile("../deploy/prometheus/postern.rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := string(rules)
+	for _, query := range panels(t) {
+		asked += "\n" + query
+	}
+	named := regexp.MustCompile(`(?m)^# TYPE (postern_\w+)`)
+	for _, m := range named.FindAllStringSubmatch(w.office.page(t)+w.sidecar.page(t), -1) {
+		if !regexp.MustCompile(`\b` + m[1] + `(_bucket|_sum|_count)?\b`).MatchString(asked) {
+			t.Errorf("%s: got no panel, alert or rule that reads it", m[1])
+		}
+	}
+}
+
+// slow are alerts that a busy machine may well cause.
+var slow = []string{"PosternDecisionsSlow", "PosternDirectoryFollowedLate"}
+
+func (w *watched) nothingFires(t *testing.T) {
+	firing, err := w.prometheus.query(`ALERTS{alertstate="firing"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, alert := range firing {
+		if !slices.Contains(slow, alert.Metric["alertname"]) {
+			t.Errorf("got %v on a healthy fleet", alert.Metric)
+		}
+	}
+}
+
+// redisStops wants the alert to come when Redis goes and to go when it comes
+// back, and decisions to be made and counted all the while.
+func (w *watched) redisStops(t *testing.T) {
+	const firing = `count(ALERTS{alertname="PosternRedisDown",alertstate="firing"})`
+	const decided = `postern_decisions_total{decision="allow"}`
+	before := w.metric(t, decided)
+	w.redis.Kill()
+	if found, err := w.prometheus.await(firing, comesTo(1)); err != nil {
+		t.Fatalf("got %v, %v, want the alert of the server that is asked", found, err)
+	}
+	during := w.metric(t, decided)
+	if during <= before {
+		t.Errorf("got %v decisions that allow, want more than %v", during, before)
+	}
+	if rate, err := w.prometheus.query(`sum(rate(postern_decisions_total{decision="allow"}[` + window + `]))`); err != nil || !numbered(rate) || rate[0].value == 0 {
+		t.Errorf("got a rate of %v, %v, want one that moves", rate, err)
+	}
+	if err := w.redis.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := w.prometheus.await(fmt.Sprintf(`(%s) or vector(0)`, firing), comesTo(0)); err != nil {
+		t.Errorf("got %v, %v, want the alert to end with Redis back", found, err)
+	}
+}
+
+func comesTo(want float64) func([]sample) bool {
+	return func(found []sample) bool { return len(found) == 1 && found[0].value == want }
+}
