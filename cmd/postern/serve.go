@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"sync"
+
 	"github.com/spf13/cobra"
 
 	"github.com/postern-authz/postern/internal/app"
@@ -36,11 +39,24 @@ management it answers no application. See: postern help fleet.`,
 			if err != nil {
 				return err
 			}
-			return app.Serve(c.Context(), cfg, app.Options{Log: logger(s, cfg), Out: s.out})
+			return serveSupervised(c.Context(), s, cfg)
 		},
 	}
 	c.Flags().StringVar(&only, "only", "", "decisions or management: serve nothing else (default POSTERN_ONLY)")
 	c.Flags().BoolVar(&withDemo, "demo", false, "serve a demo portal from a directory of its own")
 	c.MarkFlagsMutuallyExclusive("only", "demo")
 	return c
+}
+
+// serveSupervised serves, and tells the service manager how it goes.
+func serveSupervised(ctx context.Context, s streams, cfg *config.Config) error {
+	log := logger(s, cfg)
+	manager, ended := supervisorOf(s.environ, log), make(chan struct{})
+	manager.tell("STATUS=Loading the policy and opening the directory")
+	var attending sync.WaitGroup
+	defer attending.Wait()
+	defer close(ended)
+	return app.Serve(ctx, cfg, app.Options{Log: log, Out: s.out, Serving: func(a app.Addresses) {
+		attending.Go(func() { manager.attend(ctx, a, ended) })
+	}})
 }
