@@ -144,7 +144,7 @@ func TestSettingsExist(t *testing.T) {
 		known[v.Name] = true
 		known[v.Name+"_FILE"] = v.Secret
 	}
-	for _, file := range []string{"../Dockerfile", "README.md", "k8s/sidecar.yaml", "systemd/postern.service"} {
+	for _, file := range []string{"../Dockerfile", "README.md", "k8s/sidecar.yaml", "systemd/postern.service", "systemd/postern-sidecar.service", "systemd/postgres.conf"} {
 		for _, name := range matches(read(t, file), `\b(POSTERN_[A-Z_]+[A-Z])\b`) {
 			if !known[name] {
 				t.Errorf("%s: %s is no setting", file, name)
