@@ -21,7 +21,8 @@ func (s *server) decisions() (*httpserver.Server, error) {
 	}
 	server := httpserver.New(httpserver.Options{
 		Name: "decisions", MaxBody: int(d.MaxBody), MaxConns: d.MaxConns, MaxConnsPerIP: d.ConnsByIP,
-		Timeout: d.Timeout, DrainDelay: s.cfg.DrainDelay, TLS: certificates, Log: s.Log, Metrics: s.registry,
+		Timeout: d.Timeout, DrainDelay: s.cfg.DrainDelay, TLS: certificates,
+		LogRequests: s.cfg.LogRequests, Log: s.Log, Metrics: s.registry,
 	})
 	return server, decisionapi.Register(server.App, decisionapi.Options{
 		PDP: s.pdp, Tokens: s.tokens, PublicURL: string(s.cfg.PublicURL),

@@ -56,9 +56,10 @@ type Config struct {
 
 	DecisionLog DecisionLog `group:"Decision log" envPrefix:""`
 
-	LogLevel   slog.Level    `group:"Messages and the end" env:"LOG_LEVEL" envDefault:"info" example:"debug" help:"Least important message to log on stderr: debug, info, warn or error."`
-	LogFormat  string        `env:"LOG_FORMAT" envDefault:"json" enum:"json,text" example:"text" help:"Form of messages on stderr."`
-	DrainDelay time.Duration `env:"DRAIN_DELAY" envDefault:"5s" range:"0s..5m" example:"10s" help:"How long requests are still served after SIGTERM while /readyz already says no, so that load balancers look elsewhere; 0s for a sidecar."`
+	LogLevel    slog.Level    `group:"Messages and the end" env:"LOG_LEVEL" envDefault:"info" example:"debug" help:"Least important message to log on stderr: debug, info, warn or error."`
+	LogFormat   string        `env:"LOG_FORMAT" envDefault:"json" enum:"json,text" example:"text" help:"Form of messages on stderr."`
+	LogRequests bool          `env:"LOG_REQUESTS" envDefault:"false" example:"true" help:"Whether every request to the decision and the management listener is a message of level info: its request id, trace, route, status and seconds. Otherwise it is one of level debug."`
+	DrainDelay  time.Duration `env:"DRAIN_DELAY" envDefault:"5s" range:"0s..5m" example:"10s" help:"How long requests are still served after SIGTERM while /readyz already says no, so that load balancers look elsewhere; 0s for a sidecar."`
 
 	sources map[string]string // where a variable that was set comes from, by name
 }

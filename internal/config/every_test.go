@@ -67,6 +67,7 @@ func wrongValues(t *testing.T) map[string][]string {
 		"DECISION_LOG":      {"canary"},
 		"LOG_LEVEL":         {word},
 		"LOG_FORMAT":        {word},
+		"LOG_REQUESTS":      {word},
 	}
 	for kind, names := range map[string]string{
 		number:        "DATABASE_CONNECTIONS DECISIONS_MAX_BATCH DECISIONS_MAX_CONNECTIONS DECISIONS_MAX_CONNECTIONS_PER_IP MANAGEMENT_MAX_CONNECTIONS MANAGEMENT_RATE MANAGEMENT_STRANGER_RATE REDIS_DB REDIS_POOL DECISION_LOG_FILES DECISION_LOG_QUEUE",

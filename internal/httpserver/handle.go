@@ -101,7 +101,7 @@ func (s *Server) around(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// finish sets what every answer has, and counts it.
+// finish sets what every answer has, counts it, and logs it.
 func (s *Server) finish(rc *fasthttp.RequestCtx, r *request, start time.Time) {
 	h := &rc.Response.Header
 	h.Set(fiber.HeaderXRequestID, r.id)
@@ -110,7 +110,9 @@ func (s *Server) finish(rc *fasthttp.RequestCtx, r *request, start time.Time) {
 		rc.SetConnectionClose()
 	}
 	s.metrics.inFlight.Dec()
-	s.metrics.answered(r, string(rc.Method()), rc.Response.StatusCode(), time.Since(start))
+	method, status, took := string(rc.Method()), rc.Response.StatusCode(), time.Since(start)
+	s.metrics.answered(r, method, status, took)
+	s.logRequest(r, method, status, took)
 }
 
 // recover keeps one request from ending the process (F31). The caller learns the

@@ -48,7 +48,10 @@ func serve(t testing.TB, o Options, routes func(*fiber.App)) *running {
 func serveOn(t testing.TB, ln net.Listener, o Options, routes func(*fiber.App)) *running {
 	t.Helper()
 	r := &running{log: &logged{}, reg: prometheus.NewRegistry(), addr: ln.Addr().String()}
-	o.Name, o.Metrics, o.Log = "test", r.reg, slog.New(slog.NewJSONHandler(r.log, nil))
+	o.Name, o.Metrics = "test", r.reg
+	if o.Log == nil {
+		o.Log = slog.New(slog.NewJSONHandler(r.log, nil))
+	}
 	r.Server = New(o)
 	routes(r.App)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -89,4 +90,42 @@ func (r *running) openMetrics(t *testing.T) string {
 	ask.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
 	promhttp.HandlerFor(r.reg, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP(answer, ask)
 	return answer.Body.String()
+}
+
+func TestRequestsAreLoggedWhereThatIsWanted(t *testing.T) {
+	for name, tt := range map[string]struct {
+		level  slog.Level
+		always bool
+		want   string
+	}{
+		"at level info":            {slog.LevelInfo, false, ""},
+		"at level debug":           {slog.LevelDebug, false, `"level":"DEBUG"`},
+		"at level info, if wanted": {slog.LevelInfo, true, `"level":"INFO"`},
+		"at level warn":            {slog.LevelWarn, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log logged
+			o := Options{LogRequests: tt.always, Log: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: tt.level}))}
+			server := serve(t, o, func(app *fiber.App) {
+				app.Get("/users/:id", func(c *fiber.Ctx) error { stateOf(c.Context()).caller.ID = "portal"; return nil })
+			})
+			server.do(t, "GET", "/users/ann@example.com", "", "X-Request-ID", "r 1", "traceparent", traceparent)
+			got := log.String()
+			if tt.want == "" {
+				if got != "" {
+					t.Errorf("got %s, want nothing", got)
+				}
+				return
+			}
+			for _, want := range []string{tt.want, `"listener":"test","request_id":"r?1","trace_id":"` + traceID + `","span_id":"`,
+				`"parent_span_id":"00f067aa0ba902b7","caller":"portal","method":"GET","route":"/users/:id","status":200,"seconds":0.`} {
+				if !strings.Contains(got, want) {
+					t.Errorf("got %s, want %s in it", got, want)
+				}
+			}
+			if strings.Contains(got, "ann@example.com") {
+				t.Errorf("got %s, want no path", got)
+			}
+		})
+	}
 }
