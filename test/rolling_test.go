@@ -31,7 +31,7 @@ func TestF25RollingRestarts(t *testing.T) {
 	}
 	c.manage(string(text))
 	i := install(t, "POSTERN_DRAIN_DELAY=300ms", "POSTERN_DECISION_LOG=stdout", "POSTERN_SECRET="+strings.Repeat("s3cr3t", 8),
-		"POSTERN_DIRECTORY_URL=http://"+c.listener(), "POSTERN_DIRECTORY_TOKEN="+c.replicate())
+		"POSTERN_DIRECTORY_URL=http://"+c.listener(), "POSTERN_DIRECTORY_TOKEN="+c.office().replicate())
 	fleet := []*replica{{installation: i}, {installation: i}}
 	fleet[1].env = append(i.env[:len(i.env):len(i.env)], "POSTERN_DECISIONS_LISTEN=unix://"+filepath.Join(i.dir, "pdp.sock"))
 	for _, r := range fleet {

@@ -18,7 +18,7 @@ func (c *topology) sidecar(n int) {
 	}
 	s.i = c.installation(
 		"POSTERN_DIRECTORY_URL=http://"+s.source.Addr(),
-		"POSTERN_DIRECTORY_TOKEN="+c.replicate(),
+		"POSTERN_DIRECTORY_TOKEN="+c.office().replicate(),
 		"POSTERN_REDIS_ADDRS="+redis)
 	c.sidecars = append(c.sidecars, s)
 	if err := s.start(); err != nil {
@@ -32,8 +32,8 @@ func (c *topology) listener() string {
 }
 
 // replicate makes a service token that opens the change log.
-func (c *topology) replicate() string {
-	x := c.office().does(http.StatusCreated, http.MethodPost, "/v1/service-tokens",
+func (o office) replicate() string {
+	x := o.does(http.StatusCreated, http.MethodPost, "/v1/service-tokens",
 		fmt.Sprintf(`{"name":"sidecar","scopes":["replicate"],"expires_at":%q}`, time.Now().Add(24*time.Hour).UTC().Format(time.RFC3339)))
 	return x.read("secret")
 }

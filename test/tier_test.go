@@ -32,7 +32,7 @@ func (c *topology) follow(servers []*fleet.Proxy, settings ...string) *instance 
 	s := &instance{name: fmt.Sprintf("sidecar %d", len(c.sidecars)), flags: []string{"--only=decisions"}}
 	s.i = c.installation(append([]string{
 		"POSTERN_DIRECTORY_URL=" + strings.Join(urls, ","),
-		"POSTERN_DIRECTORY_TOKEN=" + c.replicate(),
+		"POSTERN_DIRECTORY_TOKEN=" + c.office().replicate(),
 		"POSTERN_DECISIONS_TIMEOUT=2s",
 		"POSTERN_MAX_STALENESS=" + bounded.String(),
 	}, settings...)...)
