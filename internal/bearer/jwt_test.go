@@ -269,6 +269,7 @@ func TestKeysThatSayWhatTheyAreForAreForNothingElse(t *testing.T) {
 	}
 }
 
+// F33: an identity provider that is away stops nobody whose key was seen.
 func TestKeysOutliveTheirIssuersSilenceForADay(t *testing.T) {
 	issuer, rotated := newSigners(t), newSigners(t)
 	var body atomic.Pointer[[]byte]
