@@ -1,6 +1,9 @@
 package pdp
 
-import "github.com/postern-authz/postern/internal/authz"
+import (
+	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/policy"
+)
 
 // A Query is one call of an application: one request, or a batch of them.
 type Query struct {
@@ -12,6 +15,9 @@ type Query struct {
 	// AtLeast is the oldest revision of the directory the caller accepts; zero
 	// accepts whatever is within the staleness bound.
 	AtLeast authz.Revision
+	// Generation decides, so that who asked the policy something else before is
+	// answered by the same one; nil: the one in force.
+	Generation *policy.Generation
 }
 
 // An Item is one request of a Query. An item that could not be read has an Err
