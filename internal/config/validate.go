@@ -24,7 +24,7 @@ func (c *Config) validate(f *faults) {
 	f.when(c.Postgres.Pooler && file, "is true, but POSTERN_DATABASE is a file of SQLite, to which no pooler leads", "DATABASE_POOLER", "DATABASE")
 	f.when(c.DecisionLog.MaxSize < 4*c.Decisions.MaxBody, "is less than four times POSTERN_DECISIONS_MAX_BODY; a logged decision may be longer than a file", "DECISION_LOG_MAX_SIZE", "DECISIONS_MAX_BODY")
 	c.validateDecisions(f)
-	c.validateProxies(f)
+	c.validateData(f)
 	c.validateManagement(f)
 	c.validateFleet(f)
 	c.validateOps(f)
@@ -57,6 +57,14 @@ func (c *Config) validateDecisions(f *faults) {
 	f.when(!d.Listen.Local() && d.Auth == AuthNone, "is none, but POSTERN_DECISIONS_LISTEN can be reached over the network: anybody there could ask", "DECISIONS_AUTH", "DECISIONS_LISTEN")
 	f.when(d.Auth == AuthMTLS && d.ClientCA == "", "is mtls, which needs POSTERN_DECISIONS_TLS_CLIENT_CA", "DECISIONS_AUTH", "DECISIONS_TLS_CLIENT_CA")
 	f.when(d.Auth == AuthNone && d.ClientCA != "", "is none, but POSTERN_DECISIONS_TLS_CLIENT_CA asks for client certificates", "DECISIONS_AUTH")
+}
+
+func (c *Config) validateData(f *faults) {
+	path := regexp.MustCompile(`^[A-Za-z0-9_.~%-]+(/[A-Za-z0-9_.~%-]+)*$`)
+	for _, open := range c.Data.Paths {
+		f.when(!path.MatchString(open), "has something that is no path of data, such as custom/lists: names with a slash between them and none at the ends", "DATA_PATHS")
+	}
+	f.when(!path.MatchString(c.Data.Default), "is no path of data, such as postern/access/decision", "DATA_DEFAULT")
 }
 
 // A listener is what any of them needs to be safe.

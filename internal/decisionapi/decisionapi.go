@@ -4,7 +4,6 @@
 package decisionapi
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -120,24 +119,8 @@ func (a *api) evaluations(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	a.logFailures(c, result)
+	exchange.LogFailures(a.log, c, result)
 	return exchange.Send(c, batchBody(result.Outcomes))
-}
-
-// logFailures tells the operator what the answer to a batch does not tell the
-// caller: how many items failed here, and why the first of them did.
-func (a *api) logFailures(c *fiber.Ctx, result pdp.Result) {
-	var first error
-	failed := 0
-	for _, o := range result.Outcomes {
-		if status, _ := httpserver.Explain(o.Err); o.Err != nil && status >= fiber.StatusInternalServerError {
-			first = cmp.Or(first, o.Err)
-			failed++
-		}
-	}
-	if failed > 0 {
-		a.log.Error("items of a batch failed", "err", first, "failed", failed, "decision_id", result.ID, "request_id", httpserver.RequestID(c), httpserver.Trace(c).Attr())
-	}
 }
 
 // ask decides a query and says in the header what the answer rests on. Answers

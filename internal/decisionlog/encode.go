@@ -68,6 +68,9 @@ func appendOutcome(b []byte, e Event) []byte {
 		b = append(appendString(append(b, `,"error":{"code":`...), code(e.Err)), `,"message":`...)
 		return append(appendString(b, e.Err.Error()), '}')
 	}
+	if e.Found != nil {
+		return e.Found.AppendJSON(append(b, `,"result":`...))
+	}
 	b = append(b, `,"result":{"decision":`...)
 	b = strconv.AppendBool(b, e.Decision.Allow)
 	if e.Decision.Context != nil {

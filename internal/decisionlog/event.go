@@ -26,6 +26,7 @@ type Event struct {
 	Input     JSON // what the policy was asked, facts included; nil if it never was
 	Size      int  // what Input keeps in memory for itself, in bytes, about
 	Decision  authz.Decision
+	Found     JSON  // instead of Decision, at a Path that is no decision: what is there; it may write null for nothing
 	Err       error // why there is no decision, or nil
 }
 

@@ -4,9 +4,11 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/httpserver"
 	"github.com/postern-authz/postern/internal/ijson"
+	"github.com/postern-authz/postern/internal/pdp"
 )
 
 // Tokens turns revisions into consistency tokens and back. A token that was not
@@ -91,6 +94,22 @@ func Within(ctx context.Context, items int) (context.Context, context.CancelFunc
 		return ctx, func() {}
 	}
 	return context.WithDeadline(context.WithoutCancel(ctx), deadline.Add(time.Duration(items-1)*perItem))
+}
+
+// LogFailures tells the operator what the answer to a batch does not tell the
+// caller: how many items failed here, and why the first of them did.
+func LogFailures(log *slog.Logger, c *fiber.Ctx, result pdp.Result) {
+	var first error
+	failed := 0
+	for _, o := range result.Outcomes {
+		if status, _ := httpserver.Explain(o.Err); o.Err != nil && status >= fiber.StatusInternalServerError {
+			first = cmp.Or(first, o.Err)
+			failed++
+		}
+	}
+	if failed > 0 {
+		log.Error("items of a batch failed", "err", first, "failed", failed, "decision_id", result.ID, "request_id", httpserver.RequestID(c), httpserver.Trace(c).Attr())
+	}
 }
 
 // Send answers 200 with a body of JSON that nobody else holds.

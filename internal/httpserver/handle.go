@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -21,6 +22,7 @@ type request struct {
 	route  string // template, or noRoute
 	caller authz.Caller
 	trace  *trace.Span // nil: the request belongs to none
+	path   string      // set where fasthttp has forgotten it
 }
 
 // requestKey is where a request lies in the values of its fasthttp context.
@@ -125,7 +127,8 @@ func (s *Server) recover(rc *fasthttp.RequestCtx, r *request) {
 	s.metrics.panics.Inc()
 	s.options.Log.Error("a handler panicked", "panic", what, "request_id", printable(r.id), r.trace.Attr(), "route", r.route, "stack", string(debug.Stack()))
 	rc.Response.Reset()
-	writeProblem(rc, r, problemOf(refusef(fasthttp.StatusInternalServerError, internal)))
+	err := refusef(fasthttp.StatusInternalServerError, internal)
+	s.write(rc, r, problemOf(err), err)
 }
 
 // refuse answers what fasthttp could not read as a request. Its errors quote the
@@ -136,16 +139,16 @@ func (s *Server) refuse(rc *fasthttp.RequestCtx, err error) {
 	r, _ := s.begin(rc) // why it is refused is known already
 	defer s.finish(rc, r, start)
 	if v, ok := s.chunked.LoadAndDelete(&rc.Request.Header); ok && ofBody(err) {
-		r.id = v.(note).id
+		r.id, r.path = v.(note).id, v.(note).path
 	}
 	s.answer(rc, r, unreadable(err))
 	hangUp(rc)
 }
 
-// A note is the id of a request whose body is still being read.
+// A note is the id and the path of a request whose body is still being read.
 type note struct {
-	id string
-	at time.Time
+	id, path string
+	at       time.Time
 }
 
 // sweepEvery is after how many notes those of abandoned requests are dropped.
@@ -161,7 +164,8 @@ func (s *Server) noteChunked(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 		return fasthttp.RequestConfig{}
 	}
 	id, _ := requestID(h) // it is judged once the body is there
-	s.chunked.Store(h, note{id, time.Now()})
+	path, _, _ := strings.Cut(string(h.RequestURI()), "?")
+	s.chunked.Store(h, note{id, path, time.Now()})
 	if s.notes.Add(1)%sweepEvery == 0 {
 		s.sweep(time.Now())
 	}

@@ -19,15 +19,14 @@ import (
 
 // A problem is the body of every answer that is an error (RFC 9457).
 type problem struct {
-	Type      string          `json:"type"`
-	Title     string          `json:"title"`
-	Status    int             `json:"status"`
-	Detail    string          `json:"detail,omitempty"`
-	Reason    string          `json:"reason"`
-	RequestID string          `json:"request_id"`
-	Errors    []Field         `json:"errors,omitempty"`
-	Decision  string          `json:"decision_id,omitempty"`
-	Reasons   json.RawMessage `json:"reasons,omitempty"`
+	Type      string  `json:"type"`
+	Title     string  `json:"title"`
+	Status    int     `json:"status"`
+	Detail    string  `json:"detail,omitempty"`
+	Reason    string  `json:"reason"`
+	RequestID string  `json:"request_id"`
+	Errors    []Field `json:"errors,omitempty"`
+	Decision  string  `json:"decision_id,omitempty"`
 }
 
 // A Field is one member of a request that is wrong.
@@ -44,10 +43,9 @@ type Problem struct {
 	Title      string // of the reason; default: the status's
 	Detail     string // what the caller is told
 	Fields     []Field
-	Decision   string          // id of the decision that forbade, if one did
-	Reasons    json.RawMessage // of that decision, as the policy gave them; nil: none are told
-	RetryAfter int             // seconds to wait, if waiting helps
-	Err        error           // why, for errors.Is and the log; may be nil
+	Decision   string // id of the decision that forbade, if one did
+	RetryAfter int    // seconds to wait, if waiting helps
+	Err        error  // why, for errors.Is and the log; may be nil
 }
 
 func (p *Problem) Error() string { return p.Detail }
@@ -134,7 +132,7 @@ func (s *Server) answer(rc *fasthttp.RequestCtx, r *request, err error) {
 	if p.Status >= fiber.StatusInternalServerError {
 		s.logFailure(r, p.Status, err)
 	}
-	writeProblem(rc, r, p)
+	s.write(rc, r, p, err)
 }
 
 // problemOf is an error as it is answered, with nothing left out.
@@ -161,17 +159,16 @@ func (s *Server) logFailure(r *request, status int, err error) {
 	log("a request failed", "err", err, "status", status, "request_id", printable(r.id), r.trace.Attr(), "route", r.route)
 }
 
-func writeProblem(rc *fasthttp.RequestCtx, r *request, p Problem) {
-	body, err := json.Marshal(problem{
-		"urn:postern:problem:" + p.Reason, p.Title, p.Status, p.Detail, p.Reason, r.id, p.Fields, p.Decision, p.Reasons,
-	})
-	if err != nil {
-		panic(err) // strings and an int always marshal
+// write answers an error in the form that belongs to its path.
+func (s *Server) write(rc *fasthttp.RequestCtx, r *request, p Problem, err error) {
+	mediaType, body := s.form(rc, r).Body(p, err)
+	if body == nil {
+		mediaType, body = "application/problem+json", problemBody(p, r.id)
 	}
 	rc.Response.SetStatusCode(p.Status)
 	rc.Response.SetBodyRaw(body)
 	h := &rc.Response.Header
-	h.SetContentType("application/problem+json")
+	h.SetContentType(mediaType)
 	h.Set(fiber.HeaderCacheControl, "no-store")
 	h.Set(fiber.HeaderReferrerPolicy, "no-referrer")
 	if p.Status == fiber.StatusUnauthorized {
@@ -180,6 +177,16 @@ func writeProblem(rc *fasthttp.RequestCtx, r *request, p Problem) {
 	if p.RetryAfter > 0 {
 		h.Set(fiber.HeaderRetryAfter, strconv.Itoa(p.RetryAfter))
 	}
+}
+
+func problemBody(p Problem, requestID string) []byte {
+	body, err := json.Marshal(problem{
+		"urn:postern:problem:" + p.Reason, p.Title, p.Status, p.Detail, p.Reason, requestID, p.Fields, p.Decision,
+	})
+	if err != nil {
+		panic(err) // strings and an int always marshal
+	}
+	return body
 }
 
 // kindOf returns the slug and the title of a status, for errors without a reason

@@ -30,7 +30,8 @@ type Options struct {
 	DrainGrace   time.Duration // how long open connections may then ask once more; 1 s
 	DrainTimeout time.Duration // how long requests have to end after the delay; 10 s
 
-	LogRequests bool // whether every request is logged at level info; it is at debug in any case
+	LogRequests bool        // whether every request is logged at level info; it is at debug in any case
+	ErrorForms  []ErrorForm // of paths where errors are no problems; the first that owns a path counts
 
 	TLS     *Certificates         // nil: plain HTTP
 	Log     *slog.Logger          // slog.Default()

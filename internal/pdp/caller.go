@@ -10,6 +10,15 @@ import (
 	"github.com/postern-authz/postern/internal/authz"
 )
 
+// mayAsk keeps a caller that may ask about some things only to requests: of
+// another input nobody can tell what it is about.
+func mayAsk(c authz.Caller, it Item) error {
+	if it.Bare && restricted(c) {
+		return fmt.Errorf("caller %s may ask about some organizations or actions only: send an input with subject, action and resource: %w", c.ID, authz.ErrForbidden)
+	}
+	return mayAskAction(c, it.Request.Action.Name)
+}
+
 // mayAskAction keeps a caller to the actions its key was made for (T1).
 func mayAskAction(c authz.Caller, action string) error {
 	if len(c.Actions) == 0 || slices.ContainsFunc(c.Actions, func(prefix string) bool { return strings.HasPrefix(action, prefix) }) {

@@ -22,9 +22,13 @@ func (w *work) finish(failed error) (Result, error) {
 		default:
 			it = item{at: w.start, err: fmt.Errorf("decide: time ran out before this item: %w", authz.ErrUnavailable)}
 		}
-		o := w.outcome(it)
+		o := w.outcome(i, it)
 		w.remember(i, it, o)
-		w.series.count(w.query.API, w.query.Items[i].Request.Action.Name, o)
+		if w.decides() {
+			w.series.count(w.query.API, w.query.Items[i].Request.Action.Name, o)
+		} else {
+			w.series.countFound(w.query.API, o.Err)
+		}
 		if failed != nil {
 			continue
 		}
@@ -37,14 +41,14 @@ func (w *work) finish(failed error) (Result, error) {
 	return w.result, failed
 }
 
-func (w *work) outcome(it item) Outcome {
-	o := Outcome{ID: w.result.ID, Decision: it.decision, Err: it.err}
+func (w *work) outcome(i int, it item) Outcome {
+	o := Outcome{ID: w.result.ID, Decision: it.decision, Err: it.err, Found: it.found, Explanation: it.explained}
 	if w.batch() {
 		o.ID = w.newID()
 	}
 	if o.Err != nil {
-		o.Decision = authz.Decision{}
-	} else if w.stale {
+		o.Decision, o.Found = authz.Decision{}, policy.Value{}
+	} else if w.stale && w.factual(i) {
 		o.Decision.Context = marked(o.Decision.Context)
 		w.metrics.stale.Inc()
 	}
@@ -83,10 +87,26 @@ func (w *work) remember(i int, it item, o Outcome) {
 	if w.batch() {
 		e.BatchID = w.result.ID
 	}
-	if it.input != nil {
-		e.Size = weight(w.query.Items[i].Request)
+	if !w.decides() {
+		e.Path, e.Found = w.query.Path, o.Found
 	}
+	e.Size = w.weigh(i, it)
 	w.log.Record(e)
+}
+
+// weigh is what remembering an item takes, in bytes, about.
+func (w *work) weigh(i int, it item) int {
+	size := 0
+	if it.found.AST() != nil {
+		size = len(it.found.AppendJSON(nil)) * 4
+	}
+	switch {
+	case it.input == nil:
+		return size
+	case w.query.Items[i].Bare:
+		return size + weightOf(w.query.Items[i].Input)
+	}
+	return size + weight(w.query.Items[i].Request)
 }
 
 // weight is what a request takes as the input of a policy, in bytes, about.

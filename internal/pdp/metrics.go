@@ -1,7 +1,6 @@
 package pdp
 
 import (
-	"cmp"
 	"sync/atomic"
 	"time"
 
@@ -48,7 +47,7 @@ func newMeters(r prometheus.Registerer) *meters {
 	durations := seconds("postern_decision_duration_seconds", "Time from a query to its answer.", "api")
 	stages := seconds("postern_decision_stage_duration_seconds", "Time a query spent in one stage.", "stage")
 	m := &meters{
-		decisions: counter("postern_decisions_total", "Decisions by API, outcome, and the role that permitted.", "api", "decision", "role"),
+		decisions: counter("postern_decisions_total", "Decisions by API, outcome, and the role that permitted; none is an answer of the Data API that is no decision.", "api", "decision", "role"),
 		actions:   counter("postern_decision_actions_total", "Decisions by action and outcome; actions that the policy does not declare are other.", "action", "decision"),
 		denials:   counter("postern_denials_total", "Reasons of denials by rule; a denial may have several.", "reason"),
 		stale: prometheus.NewCounter(prometheus.CounterOpts{
@@ -115,6 +114,9 @@ func (m *meters) resolve(g *policy.Generation) *series {
 			s.decisions[seriesKey{api, decision, none}] = m.decisions.WithLabelValues(api, decision, none)
 		}
 	}
+	for _, api := range []string{APIData, APIBatch, APICompile} {
+		s.decisions[seriesKey{api, none, none}] = m.decisions.WithLabelValues(api, none, none)
+	}
 	for _, action := range actions {
 		for _, decision := range []string{allow, deny, failed} {
 			s.actions[seriesKey{of: action, decision: decision}] = m.actions.WithLabelValues(action, decision)
@@ -132,7 +134,7 @@ func (s *series) count(api, action string, o Outcome) {
 	case o.Err != nil:
 		decision = failed
 	case o.Decision.Allow:
-		decision, role = allow, cmp.Or(o.Decision.Role(), none)
+		decision, role = allow, roleOf(o)
 	}
 	c, known := s.decisions[seriesKey{api, decision, role}]
 	if !known {
@@ -144,6 +146,17 @@ func (s *series) count(api, action string, o Outcome) {
 	s.countAction(action, decision)
 	if decision == deny {
 		s.countReasons(o)
+	}
+}
+
+// countFound counts an answer that is no decision, or that there is none.
+func (s *series) countFound(api string, err error) {
+	outcome := none
+	if err != nil {
+		outcome = failed
+	}
+	if c, known := s.decisions[seriesKey{api, outcome, none}]; known {
+		c.Inc()
 	}
 }
 
@@ -166,4 +179,14 @@ func (s *series) countReasons(o Outcome) {
 		}
 		c.Inc()
 	}
+}
+
+// roleOf is the role that permitted: of the first reason that names one.
+func roleOf(o Outcome) string {
+	for _, r := range o.Decision.Reasons {
+		if r.Role != "" {
+			return r.Role
+		}
+	}
+	return none
 }

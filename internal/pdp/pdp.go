@@ -69,6 +69,7 @@ type Options struct {
 	Policies   Policies
 	Facts      Facts                 // nil: the policy decides without a directory
 	Log        Log                   // nil: decisions are not remembered
+	Open       []string              // what Ask may be asked for beside the policy's entrypoints: paths and whatever lies below them
 	Now        func() time.Time      // default: time.Now
 	NewID      func() string         // default: UUID version 7
 	Registerer prometheus.Registerer // default: none
@@ -79,6 +80,7 @@ type PDP struct {
 	policies Policies
 	facts    Facts
 	log      Log // nil: decisions are not remembered
+	open     []string
 	now      func() time.Time
 	newID    func() string
 	metrics  *meters
@@ -86,7 +88,7 @@ type PDP struct {
 
 // New makes a PDP.
 func New(o Options) *PDP {
-	p := &PDP{policies: o.Policies, facts: o.Facts, log: o.Log, now: o.Now, newID: o.NewID}
+	p := &PDP{policies: o.Policies, facts: o.Facts, log: o.Log, open: o.Open, now: o.Now, newID: o.NewID}
 	if p.facts == nil {
 		p.facts = noFacts{}
 	}
@@ -150,19 +152,18 @@ type work struct {
 
 // item is what becomes of one Item of the query.
 type item struct {
-	facts    ast.Value
-	err      error
-	input    decisionlog.JSON
-	decision authz.Decision
-	at       time.Time
-	elapsed  time.Duration
+	facts     ast.Value
+	err       error
+	input     decisionlog.JSON
+	decision  authz.Decision
+	found     policy.Value
+	explained *policy.Explanation
+	at        time.Time
+	elapsed   time.Duration
 }
 
 func (p *PDP) begin(ctx context.Context, q Query) *work {
-	w := &work{PDP: p, query: q, trace: trace.From(ctx), generation: q.Generation, start: p.now(), items: make([]item, len(q.Items))}
-	if w.generation == nil {
-		w.generation = p.policies.Live()
-	}
+	w := &work{PDP: p, query: q, trace: trace.From(ctx), generation: p.policies.Live(), start: p.now(), items: make([]item, len(q.Items))}
 	w.result.ID = p.newID()
 	if w.generation != nil {
 		w.result.Policy, w.decider = w.generation.Revision(), w.generation.Batch(len(q.Items))
@@ -171,7 +172,7 @@ func (p *PDP) begin(ctx context.Context, q Query) *work {
 	for i, it := range q.Items {
 		w.items[i].at = w.start
 		if w.items[i].err = it.Err; it.Err == nil {
-			w.items[i].err = mayAskAction(q.Caller, it.Request.Action.Name)
+			w.items[i].err = mayAsk(q.Caller, it)
 		}
 	}
 	return w
@@ -184,7 +185,7 @@ func (w *work) gather(ctx context.Context) error {
 	}
 	requests := make([]authz.Request, 0, len(w.items))
 	for i := range w.items {
-		if w.items[i].err == nil {
+		if w.factual(i) {
 			requests = append(requests, w.query.Items[i].Request)
 		}
 	}
@@ -204,12 +205,15 @@ func (w *work) gather(ctx context.Context) error {
 	return nil
 }
 
+// factual says whether facts are gathered for an item.
+func (w *work) factual(i int) bool { return w.items[i].err == nil && !w.query.Items[i].Bare }
+
 // place gives each item its facts, and keeps callers to their organizations.
 func (w *work) place(facts []ast.Value) {
 	next := 0
 	for i := range w.items {
 		it := &w.items[i]
-		if it.err != nil {
+		if !w.factual(i) {
 			continue
 		}
 		it.facts = facts[next]
@@ -257,7 +261,7 @@ func (w *work) decideAll(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			w.decide(ctx, i)
+			w.answer(ctx, i)
 		}
 		w.decided.store(i + 1)
 		if w.query.Semantic.stops(it.err == nil && it.decision.Allow) {
@@ -266,19 +270,48 @@ func (w *work) decideAll(ctx context.Context) {
 	}
 }
 
-func (w *work) decide(ctx context.Context, i int) {
+// answer asks the policy about one item.
+func (w *work) answer(ctx context.Context, i int) {
 	it := &w.items[i]
 	it.at = w.now()
-	var input policy.Value
-	decide := w.decider.Decide
-	if w.log != nil { // somebody remembers which rules held
-		decide = w.decider.DecideTraced
+	input, err := w.input(i)
+	if err == nil {
+		it.input = logged(input)
+		err = w.evaluateItem(ctx, it, input)
 	}
-	it.decision, input, it.err = decide(ctx, w.query.Items[i].Request, it.facts)
-	if input.AST() != nil {
-		it.input = input
-	}
+	it.err = err
 	it.elapsed = w.now().Sub(it.at)
+}
+
+// input is what the policy sees of an item.
+func (w *work) input(i int) (policy.Value, error) {
+	q := &w.query.Items[i]
+	if q.Bare {
+		return bareInput(q.Input)
+	}
+	return w.decider.Input(q.Request, w.items[i].facts)
+}
+
+// logged is an input as the decision log keeps it.
+func logged(input policy.Value) decisionlog.JSON {
+	if input.AST() == nil {
+		return nil
+	}
+	return input
+}
+
+func (w *work) evaluateItem(ctx context.Context, it *item, input policy.Value) (err error) {
+	watch := policy.Watch{Rules: w.log != nil, Metrics: w.query.Metrics, Instrument: w.query.Instrument} // somebody remembers which rules held
+	if w.query.Explain {
+		it.explained = &policy.Explanation{}
+		watch.Explain = it.explained
+	}
+	if w.decides() {
+		it.decision, err = w.generation.DecideOn(ctx, input, watch)
+		return err
+	}
+	it.found, it.decision.Rules, err = w.generation.Ask(ctx, w.query.Path, input, watch)
+	return err
 }
 
 // stops says whether a batch is done with this item (AuthZEN 1.0 §7.1.2). A

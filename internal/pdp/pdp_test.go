@@ -394,7 +394,7 @@ postern_decision_actions_total{action="door.try",decision="error"} 1
 postern_decision_actions_total{action="other",decision="allow"} 0
 postern_decision_actions_total{action="other",decision="deny"} 1
 postern_decision_actions_total{action="other",decision="error"} 1
-# HELP postern_decisions_total Decisions by API, outcome, and the role that permitted.
+# HELP postern_decisions_total Decisions by API, outcome, and the role that permitted; none is an answer of the Data API that is no decision.
 # TYPE postern_decisions_total counter
 postern_decisions_total{api="evaluation",decision="allow",role="guest"} 0
 postern_decisions_total{api="evaluation",decision="allow",role="none"} 0

@@ -1,6 +1,8 @@
 package pdp
 
 import (
+	"github.com/open-policy-agent/opa/v1/metrics"
+
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/policy"
 )
@@ -15,16 +17,23 @@ type Query struct {
 	// AtLeast is the oldest revision of the directory the caller accepts; zero
 	// accepts whatever is within the staleness bound.
 	AtLeast authz.Revision
-	// Generation decides, so that who asked the policy something else before is
-	// answered by the same one; nil: the one in force.
-	Generation *policy.Generation
+
+	// The others are for Ask alone.
+	Path       string          // as policy.Generation.Ask has it
+	Explain    bool            // whether outcomes have an Explanation
+	Metrics    metrics.Metrics // what the evaluations took, under OPA's names; nil: nobody wants to know
+	Instrument bool            // and each part of them
 }
 
 // An Item is one request of a Query. An item that could not be read has an Err
 // of kind authz.ErrInvalid instead of a Request: it fails alone (AuthZEN §7.1.3).
 type Item struct {
 	Request authz.Request
-	Err     error
+	// Bare says that the item is no request: Ask gives the policy Input, of JSON
+	// values, as it is and without facts. A nil Input is none.
+	Bare  bool
+	Input any
+	Err   error
 }
 
 // A Semantic says when a batch is done (AuthZEN 1.0 §7.1.2).
@@ -52,4 +61,10 @@ type Outcome struct {
 	ID       string // of the decision
 	Decision authz.Decision
 	Err      error
+
+	// Found is the value at another Path than the decision's, and what Decision
+	// then is nothing of; the zero Value is an undefined one.
+	Found policy.Value
+	// Explanation is there if the Query wanted one.
+	Explanation *policy.Explanation
 }

@@ -53,34 +53,49 @@ func (g *Generation) DecideTraced(ctx context.Context, req authz.Request, facts 
 // Which rules held it does not say: that costs a third of an evaluation more. A
 // caller that remembers it asks DecideTraced.
 func (b *Batch) Decide(ctx context.Context, req authz.Request, facts ast.Value) (authz.Decision, Value, error) {
-	return b.decide(ctx, req, facts, nil)
+	return b.decide(ctx, req, facts, Watch{})
 }
 
 // DecideTraced is Decide, and sets Rules of the decision: the ids, in METADATA
 // "labels: {rule: …}", of all rules that held on the way.
 func (b *Batch) DecideTraced(ctx context.Context, req authz.Request, facts ast.Value) (authz.Decision, Value, error) {
-	var held topdown.EvaluatedRuleTracker
-	d, input, err := b.decide(ctx, req, facts, &held)
-	if err == nil {
-		d.Rules = ruleIDs(held.Labels)
-	}
-	return d, input, err
+	return b.decide(ctx, req, facts, Watch{Rules: true})
 }
 
-func (b *Batch) decide(ctx context.Context, req authz.Request, facts ast.Value, held *topdown.EvaluatedRuleTracker) (authz.Decision, Value, error) {
-	input, err := b.input.of(req, facts)
+func (b *Batch) decide(ctx context.Context, req authz.Request, facts ast.Value, w Watch) (authz.Decision, Value, error) {
+	input, err := b.Input(req, facts)
 	if err != nil {
 		return authz.Decision{}, Value{}, err
 	}
-	result, err := b.eval(ctx, b.queries[AccessDecision], input, held)
-	if err != nil {
-		return authz.Decision{}, Value{input}, fmt.Errorf("decide %s: %w", AccessDecision, err)
+	d, err := b.DecideOn(ctx, input, w)
+	return d, input, err
+}
+
+// Input is what the policy sees of a request and the facts on it, which may be
+// nil. An error is of kind authz.ErrInvalid.
+func (b *Batch) Input(req authz.Request, facts ast.Value) (Value, error) {
+	input, err := b.input.of(req, facts)
+	return Value{input}, err
+}
+
+// DecideOn is Decide on any input, which may be the zero Value: none.
+func (g *Generation) DecideOn(ctx context.Context, input Value, w Watch) (authz.Decision, error) {
+	var held *topdown.EvaluatedRuleTracker
+	if w.Rules {
+		held = &topdown.EvaluatedRuleTracker{}
 	}
-	d, err := b.keys.decision(result)
+	result, err := g.eval(ctx, g.queries[AccessDecision], input.term, held, w)
 	if err != nil {
-		return authz.Decision{}, Value{input}, fmt.Errorf("decide %s: %w", AccessDecision, err)
+		return authz.Decision{}, fmt.Errorf("decide %s: %w", AccessDecision, err)
 	}
-	return d, Value{input}, nil
+	d, err := g.keys.decision(result)
+	if err != nil {
+		return authz.Decision{}, fmt.Errorf("decide %s: %w", AccessDecision, err)
+	}
+	if held != nil {
+		d.Rules = ruleIDs(held.Labels)
+	}
+	return d, nil
 }
 
 // Manage asks ManageDecision about an action and the facts that the caller read,
@@ -93,7 +108,7 @@ func (g *Generation) Manage(ctx context.Context, action string, circumstances, f
 		return authz.Decision{}, Value{}, fmt.Errorf("decide %s: %w: %w", ManageDecision, ErrEvaluation, err)
 	}
 	var held topdown.EvaluatedRuleTracker
-	result, err := g.eval(ctx, g.queries[ManageDecision], input, &held)
+	result, err := g.eval(ctx, g.queries[ManageDecision], input, &held, Watch{})
 	if err != nil {
 		return authz.Decision{}, Value{input}, fmt.Errorf("decide %s: %w", ManageDecision, err)
 	}
@@ -112,7 +127,7 @@ func (g *Generation) Query(ctx context.Context, entrypoint string, input ast.Val
 	if !ok {
 		return Value{}, fmt.Errorf("entrypoint %s: this policy has none of that name: %w", entrypoint, authz.ErrNotFound)
 	}
-	result, err := g.eval(ctx, q, input, nil)
+	result, err := g.eval(ctx, q, input, nil, Watch{})
 	if err == nil && result == nil {
 		err = ErrUndefined
 	}
@@ -123,7 +138,7 @@ func (g *Generation) Query(ctx context.Context, entrypoint string, input ast.Val
 }
 
 // eval evaluates a query. An undefined answer is nil.
-func (g *Generation) eval(ctx context.Context, q query, input ast.Value, held *topdown.EvaluatedRuleTracker) (result ast.Value, err error) {
+func (g *Generation) eval(ctx context.Context, q query, input ast.Value, held *topdown.EvaluatedRuleTracker, w Watch) (result ast.Value, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			result, err = nil, fmt.Errorf("%w: panic: %v", ErrEvaluation, p)
@@ -142,6 +157,7 @@ func (g *Generation) eval(ctx context.Context, q query, input ast.Value, held *t
 	if input != nil {
 		t = t.WithInput(ast.NewTerm(input))
 	}
+	defer w.on(t)()
 	err = t.Iter(ctx, func(r topdown.QueryResult) error {
 		result = r[answer].Value
 		return nil

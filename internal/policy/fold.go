@@ -148,7 +148,7 @@ func (f folder) value(ctx context.Context, pkg ast.Ref, name ast.Value) (ast.Val
 		return nil, false
 	}
 	defer g.store.Abort(ctx, g.txn)
-	value, err := g.eval(ctx, q, nil, nil)
+	value, err := g.eval(ctx, q, nil, nil, Watch{})
 	return value, err == nil
 }
 

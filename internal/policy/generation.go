@@ -27,6 +27,7 @@ type Generation struct {
 	compiler *ast.Compiler
 	store    storage.Store
 	txn      storage.Transaction // open for life: the data never changes
+	others   others              // queries beside the entrypoints'
 	keys     inputKeys
 	now      func() time.Time
 }
@@ -44,6 +45,12 @@ func (g *Generation) Revision() string { return g.revision }
 // Entrypoints are the paths Query can be asked: the rules and packages that the
 // policies declare as entrypoints, and those Go requires. Sorted.
 func (g *Generation) Entrypoints() []string { return slices.Sorted(maps.Keys(g.queries)) }
+
+// Declares says whether a path is one of Entrypoints.
+func (g *Generation) Declares(path string) bool {
+	_, ok := g.queries[path]
+	return ok
+}
 
 // Actions, Roles and Rules are the names this generation's policies declare, so
 // that metrics stay bounded: the keys of data.catalog.actions and
@@ -164,17 +171,22 @@ func (g *Generation) prepare(ctx context.Context, entrypoints []string) (err err
 	}
 	g.queries = make(map[string]query, len(entrypoints))
 	for _, path := range entrypoints {
-		body, err := ast.ParseBody(answer + " = " + dotted(path))
-		if err != nil {
+		if g.queries[path], err = g.query(path); err != nil {
 			return fmt.Errorf("entrypoint %s: %w", path, err)
 		}
-		q := query{compiler: g.compiler.QueryCompiler().WithContext(ast.NewQueryContext())}
-		if q.body, err = q.compiler.Compile(body); err != nil {
-			return fmt.Errorf("entrypoint %s: %w", path, err)
-		}
-		g.queries[path] = q
 	}
 	return nil
+}
+
+// query compiles the query of a path.
+func (g *Generation) query(path string) (q query, err error) {
+	ref, err := refOf(path)
+	if err != nil {
+		return query{}, err
+	}
+	q.compiler = g.compiler.QueryCompiler().WithContext(ast.NewQueryContext())
+	q.body, err = q.compiler.Compile(ast.NewBody(ast.Equality.Expr(ast.VarTerm(answer), ast.NewTerm(ref))))
+	return q, err
 }
 
 // answer is the variable of a query that holds what an entrypoint comes to.

@@ -1,4 +1,4 @@
-package jwt
+package bearer
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/keyring"
+	"github.com/postern-authz/postern/internal/pap"
 )
 
 const (
@@ -30,23 +31,21 @@ type unproved struct {
 	iss string
 }
 
-// Verify says whose a token is. One that is not believed is a keyring.Fault, of
-// kind authz.ErrUnauthenticated; when the keys cannot be read the error is of
-// kind authz.ErrUnavailable.
-func (v *Verifier) Verify(ctx context.Context, text string) (User, error) {
+// byJWT lets in the user of a JWT.
+func (b *Bearer) byJWT(ctx context.Context, text string) (pap.Principal, error) {
 	said, err := read(text)
 	if err != nil {
-		return User{}, err
+		return pap.Principal{}, err
 	}
-	from, ok := v.issuers[said.iss]
+	from, ok := b.issuers[said.iss]
 	if !ok {
-		return User{}, BadIssuer
+		return pap.Principal{}, badIssuer
 	}
-	token, err := v.verify(ctx, from, said, text)
+	token, err := b.verify(ctx, from, said, text)
 	if err != nil {
-		return User{}, err
+		return pap.Principal{}, err
 	}
-	return userOf(from, token)
+	return b.userOf(ctx, from, token)
 }
 
 // read reads what a JWT says of itself. It is in the compact form, of three
@@ -67,7 +66,7 @@ func read(text string) (unproved, error) {
 	}
 	alg, ok := allowed(header.Alg)
 	if !ok {
-		return unproved{}, BadAlgorithm
+		return unproved{}, badAlg
 	}
 	return unproved{alg, header.Kid, payload.Iss}, nil
 }
@@ -93,51 +92,60 @@ func allowed(name string) (jwa.SignatureAlgorithm, bool) {
 
 // verify checks the signature with each key that it may be made with, and then
 // the claims.
-func (v *Verifier) verify(ctx context.Context, from *issuer, said unproved, text string) (jwt.Token, error) {
+func (b *Bearer) verify(ctx context.Context, from *issuer, said unproved, text string) (jwt.Token, error) {
 	keys, err := from.keys.find(ctx, said.alg, said.kid)
 	if err != nil {
 		return nil, err
 	}
 	for _, key := range keys {
 		if payload, err := jws.Verify([]byte(text), jws.WithKey(said.alg, key)); err == nil {
-			return v.validate(from, payload)
+			return b.validate(from, payload)
 		}
 	}
-	return nil, BadSignature
+	return nil, badMAC
 }
 
 // validate checks the claims of a token whose signature is good.
-func (v *Verifier) validate(from *issuer, payload []byte) (jwt.Token, error) {
+func (b *Bearer) validate(from *issuer, payload []byte) (jwt.Token, error) {
 	token, err := jwt.ParseInsecure(payload, jwt.WithStrictStringClaims(true))
 	if err != nil {
-		return nil, BadClaims
+		return nil, badClaims
 	}
 	err = jwt.Validate(token, jwt.WithIssuer(from.Name), jwt.WithAudience(from.Audience), jwt.WithRequiredClaim(jwt.ExpirationKey),
-		jwt.WithAcceptableSkew(leeway), jwt.WithClock(jwt.ClockFunc(v.now)))
+		jwt.WithAcceptableSkew(leeway), jwt.WithClock(jwt.ClockFunc(b.now)))
 	switch {
 	case err == nil:
 		return token, nil
 	case errors.Is(err, jwt.TokenExpiredError()):
 		return nil, keyring.Expired
 	case errors.Is(err, jwt.TokenNotYetValidError()), errors.Is(err, jwt.InvalidIssuedAtError()):
-		return nil, BadTime
+		return nil, badTime
 	case errors.Is(err, jwt.InvalidAudienceError()):
-		return nil, BadAudience
+		return nil, badAudience
 	case errors.Is(err, jwt.InvalidIssuerError()):
-		return nil, BadIssuer
+		return nil, badIssuer
 	}
-	return nil, BadClaims
+	return nil, badClaims
 }
 
 // userOf is the user that a token is about.
-func userOf(from *issuer, token jwt.Token) (User, error) {
-	u := User{Issuer: from.Name, ByID: from.claim() == jwt.SubjectKey}
-	if err := token.Get(from.claim(), &u.Name); err != nil || u.Name == "" {
-		return User{}, BadUser
+func (b *Bearer) userOf(ctx context.Context, from *issuer, token jwt.Token) (pap.Principal, error) {
+	var name string
+	if err := token.Get(from.claim(), &name); err != nil || name == "" {
+		return pap.Principal{}, badUser
 	}
-	if u.ByID && authz.CheckID(authz.PrefixUser, u.Name) != nil {
-		return User{}, BadUser
+	subject, _ := token.Subject()
+	p := pap.Principal{Kind: pap.JWT, ID: from.Name + " " + subject, Actor: name}
+	if from.claim() == jwt.SubjectKey {
+		if authz.CheckID(authz.PrefixUser, name) != nil {
+			return pap.Principal{}, badUser
+		}
+		return p, nil
 	}
-	u.Subject, _ = token.Subject()
-	return u, nil
+	id, err := b.directory.UserByUsername(ctx, name)
+	if errors.Is(err, authz.ErrNotFound) {
+		return pap.Principal{}, badUser
+	}
+	p.Actor = id
+	return p, err
 }

@@ -1,4 +1,4 @@
-package jwt
+package bearer
 
 import (
 	"context"
@@ -58,7 +58,7 @@ func (k *keys) find(ctx context.Context, alg jwa.SignatureAlgorithm, kid string)
 	case !usable:
 		return nil, fmt.Errorf("the keys of an issuer cannot be read: %w", authz.ErrUnavailable)
 	}
-	return nil, BadKey
+	return nil, badKey
 }
 
 // refresh looks at the issuer's keys, unless that was done just now. Its error
