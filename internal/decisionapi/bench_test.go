@@ -60,6 +60,9 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
+// traceparent lacks its flags.
+const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-"
+
 // BenchmarkHandler compares the decision listener with a bare fiber handler that
 // takes and gives bodies of the same sizes, over a connection in memory. The
 // ratio of the two is what the listener costs.
@@ -74,6 +77,8 @@ func BenchmarkHandler(b *testing.B) {
 	} {
 		var size int
 		b.Run(name+"/postern", func(b *testing.B) { size = converse(b, server.App, tt.path, tt.body) })
+		b.Run(name+"/traced", func(b *testing.B) { converse(b, server.App, tt.path, tt.body, "traceparent", traceparent+"00") })
+		b.Run(name+"/sampled", func(b *testing.B) { converse(b, server.App, tt.path, tt.body, "traceparent", traceparent+"01") })
 		b.Run(name+"/bare", func(b *testing.B) {
 			answer := []byte(strings.Repeat("x", size))
 			bare := fiber.New(fiber.Config{DisableStartupMessage: true})
@@ -85,7 +90,7 @@ func BenchmarkHandler(b *testing.B) {
 
 // converse sends one request after the other and returns the size of the last
 // answer's body.
-func converse(b *testing.B, app *fiber.App, path, body string) int {
+func converse(b *testing.B, app *fiber.App, path, body string, header ...string) int {
 	app.Handler() // builds the routes
 	ln := fasthttputil.NewInmemoryListener()
 	defer ln.Close()
@@ -101,6 +106,9 @@ func converse(b *testing.B, app *fiber.App, path, body string) int {
 	req.Header.SetMethod("POST")
 	req.Header.SetContentType("application/json")
 	req.Header.Set("X-Request-ID", "bfe9eb29-ab87-4ca3-be83-a1d5d8305716")
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
 	req.SetBodyString(body)
 	b.ReportAllocs()
 	for b.Loop() {
