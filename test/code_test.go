@@ -42,7 +42,7 @@ func TestCode(t *testing.T) {
 // away from the listeners.
 func TestTheStrictDecoderReadsEveryBody(t *testing.T) {
 	all := packages(t)
-	for _, name := range []string{"internal/decisionapi", "internal/dataapi", "internal/exchange", "internal/httpserver", "internal/managementapi"} {
+	for _, name := range []string{"internal/decisionapi", "internal/dataapi", "internal/exchange", "internal/httpserver", "internal/managementapi", "internal/proxyauth"} {
 		find(t, all[name], calls("json.Unmarshal", "json.NewDecoder"),
 			"encoding/json takes the last of two members of one name, in any case (trap 1)")
 		find(t, all[name], bodies, "Body unpacks what was packed, whatever its size (D3): read BodyRaw")

@@ -21,17 +21,7 @@ import (
 // it, in the name of a case, in the sentence that it fails with, or in the
 // comments of a script. Whether it tests that is for a reader.
 func TestEveryPromiseIsCarried(t *testing.T) {
-	carried := promises{}
-	for _, find := range []struct {
-		pattern string
-		read    func(path string) ([]string, error)
-	}{
-		{`_test\.go$|/storetest/\w+\.go$`, saidByTests}, {`_test\.rego$`, saidByComments}, {`/testdata/\w+\.txtar$`, saidByComments},
-	} {
-		if err := carried.collect(regexp.MustCompile(find.pattern), find.read); err != nil {
-			t.Fatal(err)
-		}
-	}
+	carried := carriedPromises(t)
 	for _, wanted := range []struct {
 		letter      string
 		first, last int
@@ -62,6 +52,23 @@ func TestNumbersAreReadOutOfTests(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
+}
+
+// carriedPromises are those of all tests.
+func carriedPromises(t *testing.T) promises {
+	t.Helper()
+	carried := promises{}
+	for _, find := range []struct {
+		pattern string
+		read    func(path string) ([]string, error)
+	}{
+		{`_test\.go$|/storetest/\w+\.go$`, saidByTests}, {`_test\.rego$`, saidByComments}, {`/testdata/\w+\.txtar$`, saidByComments},
+	} {
+		if err := carried.collect(regexp.MustCompile(find.pattern), find.read); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return carried
 }
 
 // promises are the numbers that are carried, each with a file that does.

@@ -10,13 +10,23 @@ import (
 	"testing"
 )
 
-// TestReadme does what the README says, from top to bottom: each fenced block
-// of sh is run, a block that begins with a path is that file, and a block of json
-// or text after one of sh is what it must print.
-func TestReadme(t *testing.T) {
-	r := reader{installation: install(t)}
-	t.Cleanup(r.leave)
-	for _, b := range blocks(t, "../README.md") {
+// TestPagesAreTrue does what the README and other pages say, from top to bottom:
+// each fenced block of sh is run, a block that begins with a path is that file, and
+// a block of json or text after one of sh is what it must print.
+func TestPagesAreTrue(t *testing.T) {
+	for _, page := range []string{"README.md", "deploy/docs/upgrade.md"} {
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			r := reader{installation: install(t), page: page}
+			t.Cleanup(r.leave)
+			r.follow(t)
+		})
+	}
+}
+
+func (r *reader) follow(t *testing.T) {
+	t.Helper()
+	for _, b := range blocks(t, "../"+r.page) {
 		switch {
 		case b.file != "":
 			r.write(t, b)
@@ -27,7 +37,7 @@ func TestReadme(t *testing.T) {
 		case b.language == "text":
 			r.compareText(t, b)
 		default:
-			t.Errorf("README.md:%d: a block of %q is not an example that can be run", b.line, b.language)
+			t.Errorf("%s:%d: a block of %q is not an example that can be run", r.page, b.line, b.language)
 		}
 	}
 }
@@ -80,9 +90,11 @@ func blocks(t *testing.T, page string) (all []block) {
 	return all
 }
 
-// A reader follows the README in a directory of its own.
+// A reader follows a page in a directory of its own.
 type reader struct {
 	installation
+	page   string
+	dsns   map[string]string // databases that the page names, and those that stand for them
 	server *server
 	said   string // what the last commands printed
 }
@@ -114,7 +126,7 @@ var exporting = regexp.MustCompile(`^export ([A-Z_]+=\S+)\n$`)
 // server before it.
 func (r *reader) do(t *testing.T, b block) {
 	t.Helper()
-	text := r.here(b.text)
+	text := r.here(t, b.text)
 	if found := exporting.FindStringSubmatch(text); found != nil {
 		r.env = append(r.env, found[1])
 		return
@@ -131,7 +143,7 @@ func (r *reader) do(t *testing.T, b block) {
 	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("README.md:%d: %v\n%s%s", b.line, err, text, out)
+		t.Fatalf("%s:%d: %v\n%s%s", r.page, b.line, err, text, out)
 	}
 	r.said = string(out)
 }
@@ -139,10 +151,23 @@ func (r *reader) do(t *testing.T, b block) {
 // operatorKey finds the key that the demo prints.
 var operatorKey = regexp.MustCompile(`ok_[A-Za-z0-9_-]+`)
 
-// here makes what the README says of a fresh clone, and of the usual ports, true
-// of this one.
-func (r *reader) here(text string) string {
+// aDatabase finds the databases that pages name.
+var aDatabase = regexp.MustCompile(`postgres://postern@db\.example\.com/\S+`)
+
+// here makes what a page says of a fresh clone, of the usual ports, and of a
+// database, true of this one.
+func (r *reader) here(t *testing.T, text string) string {
+	t.Helper()
 	text = strings.ReplaceAll(text, "go run ./cmd/postern", "postern")
+	text = aDatabase.ReplaceAllStringFunc(text, func(named string) string {
+		if r.dsns == nil {
+			r.dsns = map[string]string{}
+		}
+		if r.dsns[named] == "" {
+			r.dsns[named] = postgres.DSN(t)
+		}
+		return r.dsns[named]
+	})
 	if r.server != nil {
 		text = strings.ReplaceAll(text, "http://127.0.0.1:8181", r.server.decisions.base)
 		text = strings.ReplaceAll(text, "http://127.0.0.1:8182", r.server.administration.base)
@@ -167,10 +192,10 @@ func (r *reader) compareJSON(t *testing.T, b block) {
 	t.Helper()
 	var got, want any
 	if err := json.Unmarshal([]byte(b.text), &want); err != nil {
-		t.Fatalf("README.md:%d: %v", b.line, err)
+		t.Fatalf("%s:%d: %v", r.page, b.line, err)
 	}
 	if err := json.Unmarshal([]byte(r.said), &got); err != nil || !includes(got, want) || !includes(want, got) {
-		t.Errorf("README.md:%d: got %s, want %s", b.line, r.said, b.text)
+		t.Errorf("%s:%d: got %s, want %s", r.page, b.line, r.said, b.text)
 	}
 }
 
@@ -181,6 +206,6 @@ func (r *reader) compareText(t *testing.T, b block) {
 	pattern := regexp.QuoteMeta(strings.TrimSpace(b.text))
 	pattern = "(?s)^" + strings.ReplaceAll(pattern, regexp.QuoteMeta("..."), ".*?") + "$"
 	if got := strings.TrimSpace(r.said); !regexp.MustCompile(pattern).MatchString(got) {
-		t.Errorf("README.md:%d: got\n%s\nwant\n%s", b.line, got, b.text)
+		t.Errorf("%s:%d: got\n%s\nwant\n%s", r.page, b.line, got, b.text)
 	}
 }

@@ -126,7 +126,7 @@ func TestAMailThatIsGreylistedComesLater(t *testing.T) {
 	o.accepts(greylisting.Got(t, again), "dana")
 }
 
-// The link is made when the mail leaves, of what was committed: however often it
+// F32: the link is made when the mail leaves, of what was committed: however often it
 // is tried, and by whichever process, it is the same.
 func TestAMailWaitsForTheMailServer(t *testing.T) {
 	t.Parallel()

@@ -1,9 +1,12 @@
 package app
 
 import (
+	"fmt"
+
 	"github.com/postern-authz/postern/internal/dataapi"
 	"github.com/postern-authz/postern/internal/decisionapi"
 	"github.com/postern-authz/postern/internal/httpserver"
+	"github.com/postern-authz/postern/internal/proxyauth"
 )
 
 // decisions is the decision listener with its routes.
@@ -26,6 +29,9 @@ func (s *server) decisions() (*httpserver.Server, error) {
 		ErrorForms:  []httpserver.ErrorForm{dataapi.ErrorForm()},
 		LogRequests: s.cfg.LogRequests, Log: s.Log, Metrics: s.registry,
 	})
+	if err := s.proxies(server, authenticator); err != nil {
+		return nil, err
+	}
 	dataapi.Register(server.App, dataapi.Options{
 		PDP: s.pdp, Tokens: s.tokens, Default: s.cfg.Data.Default, MaxBatch: d.MaxBatch,
 		Build: dataapi.Build{Version: s.build.Version, Commit: s.build.Revision}, Authenticate: authenticator.Handle, Log: s.Log,
@@ -34,4 +40,25 @@ func (s *server) decisions() (*httpserver.Server, error) {
 		PDP: s.pdp, Tokens: s.tokens, PublicURL: string(s.cfg.PublicURL),
 		MaxBatch: d.MaxBatch, Authenticate: authenticator.Handle, Log: s.Log,
 	})
+}
+
+// proxies adds what proxies ask.
+func (s *server) proxies(server *httpserver.Server, authenticator *httpserver.Authenticator) error {
+	trusted, err := proxyauth.NewTrust(s.cfg.TrustedProxies)
+	if err != nil {
+		return fmt.Errorf("POSTERN_TRUSTED_PROXIES: %w", err)
+	}
+	jwts, err := s.jwts()
+	if err != nil {
+		return err
+	}
+	o := proxyauth.Options{
+		PDP: s.pdp, Policies: s.engine, Trusted: trusted, SubjectHeader: s.cfg.Proxy.SubjectHeader,
+		Headers: s.cfg.Proxy.Headers, Authenticate: authenticator.HandleProxy, Log: s.Log,
+	}
+	if jwts != nil {
+		o.Tokens = jwts
+	}
+	proxyauth.Register(server.App, o)
+	return nil
 }

@@ -126,18 +126,13 @@ func (s *server) firstKey(ctx context.Context, admin *pap.PAP) error {
 
 // callers knows who may administer.
 func (s *server) callers() (*bearer.Bearer, error) {
-	o := bearer.Options{Directory: administrators{s.store}, Metrics: s.registry, Log: s.Log, MaxStaleness: s.cfg.MaxStaleness}
-	if j := s.cfg.JWT; j.Issuer != "" {
-		o.Issuers = []bearer.Issuer{{Name: j.Issuer, Audience: j.Audience, Keys: j.Keys, UserClaim: j.UserClaim}}
-	}
-	b, err := bearer.New(o)
+	jwts, err := s.jwts()
 	if err != nil {
 		return nil, err
 	}
-	if len(o.Issuers) > 0 {
-		s.background("issuers' keys", b.Follow)
-	}
-	return b, nil
+	return bearer.New(bearer.Options{
+		Directory: administrators{s.store}, JWTs: jwts, Metrics: s.registry, MaxStaleness: s.cfg.MaxStaleness,
+	}), nil
 }
 
 // identify says who sends a request. Of two actors none is the right one.

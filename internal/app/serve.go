@@ -17,6 +17,7 @@ import (
 	"github.com/postern-authz/postern/internal/decisionlog"
 	"github.com/postern-authz/postern/internal/grant"
 	"github.com/postern-authz/postern/internal/httpserver"
+	"github.com/postern-authz/postern/internal/jwt"
 	"github.com/postern-authz/postern/internal/ops"
 	"github.com/postern-authz/postern/internal/pdp"
 	"github.com/postern-authz/postern/internal/policy"
@@ -84,6 +85,8 @@ type server struct {
 	log     *decisionlog.Log // nil: decisions are not logged
 	tokens  *token.Tokens
 	pdp     *pdp.PDP
+
+	verifier *jwt.Verifier // nil: no JWT is believed, or nobody asked yet
 
 	secret    []byte // that links and webhooks are signed with; nil: the directory is read at another server
 	shared    []byte // derived from it: what all servers of the directory have

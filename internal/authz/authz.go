@@ -53,6 +53,17 @@ type Decision struct {
 	Rules []string
 }
 
+// Role is the role that permitted, of the first reason that names one; empty if
+// none does.
+func (d Decision) Role() string {
+	for _, r := range d.Reasons {
+		if r.Role != "" {
+			return r.Role
+		}
+	}
+	return ""
+}
+
 // A Reason is one rule that permitted, forbade, or would have been needed.
 type Reason struct {
 	Rule string // its stable id, such as "access.out_of_scope"

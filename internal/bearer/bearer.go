@@ -6,13 +6,13 @@ package bearer
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/jwt"
 	"github.com/postern-authz/postern/internal/keyring"
 	"github.com/postern-authz/postern/internal/pap"
 	"github.com/postern-authz/postern/internal/secret"
@@ -30,9 +30,8 @@ type Directory interface {
 // Options say whom a Bearer lets in. Directory is required.
 type Options struct {
 	Directory Directory
-	Issuers   []Issuer // none: no JWT is let in
+	JWTs      *jwt.Verifier // nil: no JWT is let in
 	Metrics   prometheus.Registerer
-	Log       *slog.Logger
 	Now       func() time.Time // time.Now
 	// MaxStaleness is how long the last answer about a key is used while the
 	// directory does not answer; 5 s.
@@ -45,8 +44,7 @@ type Bearer struct {
 	directory Directory
 	operators *keyring.Ring[pap.Token]
 	services  *keyring.Ring[pap.Token]
-	issuers   map[string]*issuer
-	now       func() time.Time
+	jwts      *jwt.Verifier
 	failures  *prometheus.CounterVec
 }
 
@@ -55,35 +53,24 @@ type Bearer struct {
 const (
 	missing     keyring.Fault = "missing"
 	unavailable keyring.Fault = "unavailable"
-	badIssuer   keyring.Fault = "issuer"
-	badAlg      keyring.Fault = "algorithm"
-	badKey      keyring.Fault = "key"
-	badMAC      keyring.Fault = "signature"
-	badAudience keyring.Fault = "audience"
-	badTime     keyring.Fault = "not_yet"
-	badClaims   keyring.Fault = "claims"
-	badUser     keyring.Fault = "user"
 )
 
-// New returns a Bearer. What is wrong with an issuer is an error.
-func New(o Options) (*Bearer, error) {
+// New returns a Bearer.
+func New(o Options) *Bearer {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.MaxStaleness == 0 {
 		o.MaxStaleness = 5 * time.Second
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
 	b := &Bearer{
-		directory: o.Directory, now: o.Now, issuers: map[string]*issuer{},
+		directory: o.Directory, jwts: o.JWTs,
 		operators: keyring.NewRing(secret.OperatorKey, find(o.Directory, pap.OperatorKey), o.Now, o.MaxStaleness),
 		services:  keyring.NewRing(secret.ServiceToken, find(o.Directory, pap.ServiceToken), o.Now, o.MaxStaleness),
-		failures: keyring.Failures("management", o.Metrics, keyring.Malformed, keyring.Unknown, keyring.Wrong, keyring.Expired, keyring.Revoked,
-			missing, unavailable, badIssuer, badAlg, badKey, badMAC, badAudience, badTime, badClaims, badUser),
+		failures: keyring.Failures("management", o.Metrics, append(jwt.Faults(), keyring.Malformed, keyring.Unknown, keyring.Wrong,
+			keyring.Expired, keyring.Revoked, missing, unavailable)...),
 	}
-	return b, b.trust(o)
+	return b
 }
 
 // find finds keys of one kind in the directory.
@@ -128,8 +115,28 @@ func (b *Bearer) identify(ctx context.Context, authorization string) (pap.Princi
 		return byToken(b.operators.Open(ctx, credential))
 	case strings.HasPrefix(credential, string(secret.ServiceToken)):
 		return byToken(b.services.Open(ctx, credential))
+	case b.jwts == nil:
+		return pap.Principal{}, jwt.BadIssuer
 	}
-	return b.byJWT(ctx, credential)
+	user, err := b.jwts.Verify(ctx, credential)
+	if err != nil {
+		return pap.Principal{}, err
+	}
+	return b.actor(ctx, user)
+}
+
+// actor is the user of a JWT, whom the directory knows.
+func (b *Bearer) actor(ctx context.Context, user jwt.User) (pap.Principal, error) {
+	p := pap.Principal{Kind: pap.JWT, ID: user.Issuer + " " + user.Subject, Actor: user.Name}
+	if user.ByID {
+		return p, nil
+	}
+	id, err := b.directory.UserByUsername(ctx, user.Name)
+	if errors.Is(err, authz.ErrNotFound) {
+		return pap.Principal{}, jwt.BadUser
+	}
+	p.Actor = id
+	return p, err
 }
 
 func byToken(t pap.Token, err error) (pap.Principal, error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/jwt"
 	"github.com/postern-authz/postern/internal/keyring"
 	"github.com/postern-authz/postern/internal/pap"
 	"github.com/postern-authz/postern/internal/secret"
@@ -82,19 +83,18 @@ func (c *clock) pass(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-func open(t *testing.T, o Options) (*Bearer, *phonebook, *clock) {
+func open(t *testing.T, issuers ...jwt.Issuer) (*Bearer, *phonebook, *clock) {
 	t.Helper()
 	book, clock := &phonebook{tokens: map[string]pap.Token{}, users: map[string]string{"rosa": rosa}}, newClock()
-	o.Directory, o.Metrics, o.Now = book, prometheus.NewRegistry(), clock.Now
-	b, err := New(o)
+	jwts, err := jwt.New(jwt.Options{Issuers: issuers, Now: clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b, book, clock
+	return New(Options{Directory: book, JWTs: jwts, Metrics: prometheus.NewRegistry(), Now: clock.Now}), book, clock
 }
 
 func TestKeysAndTokensSayWhoComes(t *testing.T) {
-	b, book, clock := open(t, Options{})
+	b, book, clock := open(t)
 	key, keyText := book.issue(pap.OperatorKey, secret.OperatorKey, nil)
 	token, tokenText := book.issue(pap.ServiceToken, secret.ServiceToken, func(t *pap.Token) {
 		t.Scopes, t.Organizations = []pap.Scope{pap.ScopeAct}, []string{"acme"}
@@ -128,7 +128,7 @@ func TestKeysAndTokensSayWhoComes(t *testing.T) {
 		{"an expired token", "Bearer " + expired, "", pap.Principal{}, keyring.Expired},
 		{"an app key", "Bearer " + app, "", pap.Principal{}, keyring.Malformed},
 		{"two tokens", "Bearer " + tokenText + ", Bearer " + keyText, "", pap.Principal{}, keyring.Malformed},
-		{"a JWT of nobody's", "Bearer eyJhbGciOiJSUzI1NiJ9.e30.AA", "", pap.Principal{}, badIssuer},
+		{"a JWT of nobody's", "Bearer eyJhbGciOiJSUzI1NiJ9.e30.AA", "", pap.Principal{}, jwt.BadIssuer},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			fault := keyring.Fault("none")
@@ -146,7 +146,7 @@ func TestKeysAndTokensSayWhoComes(t *testing.T) {
 }
 
 func TestARevocationTakesEffectWithinASecond(t *testing.T) {
-	b, book, clock := open(t, Options{})
+	b, book, clock := open(t)
 	id, text := book.issue(pap.ServiceToken, secret.ServiceToken, nil)
 	if _, err := b.Identify(t.Context(), "Bearer "+text, ""); err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func TestARevocationTakesEffectWithinASecond(t *testing.T) {
 }
 
 func TestADirectoryThatDoesNotAnswerIsNoStranger(t *testing.T) {
-	b, book, _ := open(t, Options{})
+	b, book, _ := open(t)
 	_, text := book.issue(pap.ServiceToken, secret.ServiceToken, nil)
 	book.err = errors.New("the disk is gone")
 	_, err := b.Identify(t.Context(), "Bearer "+text, "")
@@ -176,7 +176,7 @@ func TestADirectoryThatDoesNotAnswerIsNoStranger(t *testing.T) {
 }
 
 func TestNoErrorQuotesACredential(t *testing.T) {
-	b, book, _ := open(t, Options{})
+	b, book, _ := open(t)
 	_, text := book.issue(pap.ServiceToken, secret.ServiceToken, nil)
 	for _, header := range []string{text, "Bearer " + text + "x", "Bearer " + text[:len(text)-2] + "AA", "Bearer a." + text + ".b"} {
 		if _, err := b.Identify(t.Context(), header, ""); err == nil || strings.Contains(err.Error(), text[20:40]) {
@@ -192,10 +192,11 @@ func FuzzIdentify(f *testing.F) {
 	for _, seed := range []string{"", "Bearer", "Bearer " + text, "Bearer a.b.c", "Bearer eyJhbGciOiJub25lIn0.eyJpc3MiOiJpIn0.", "Bearer eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJpIn0.AA", "Bearer st__"} {
 		f.Add(seed, rosa)
 	}
-	b, err := New(Options{Directory: &phonebook{}, Issuers: []Issuer{{Name: "i", Audience: "postern", Keys: "testdata/none"}}})
+	jwts, err := jwt.New(jwt.Options{Issuers: []jwt.Issuer{{Name: "i", Audience: "postern", Keys: "testdata/none"}}})
 	if err != nil {
 		f.Fatal(err)
 	}
+	b := New(Options{Directory: &phonebook{}, JWTs: jwts})
 	f.Fuzz(func(t *testing.T, authorization, actor string) {
 		p, err := b.Identify(t.Context(), authorization, actor)
 		if err == nil || p.Kind != pap.Stranger {

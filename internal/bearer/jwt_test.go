@@ -23,6 +23,7 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwk"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/jwt"
 	"github.com/postern-authz/postern/internal/keyring"
 	"github.com/postern-authz/postern/internal/pap"
 )
@@ -123,7 +124,7 @@ func trusted(t *testing.T, keys []byte, claim string) (*Bearer, *phonebook, *clo
 	if err := os.WriteFile(path, keys, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, Options{Issuers: []Issuer{{Name: "https://id.example", Audience: "postern", Keys: path, UserClaim: claim}}})
+	return open(t, jwt.Issuer{Name: "https://id.example", Audience: "postern", Keys: path, UserClaim: claim})
 }
 
 func TestJWTsSayWhoComesAndForgedOnesDoNot(t *testing.T) {
@@ -145,40 +146,40 @@ func TestJWTsSayWhoComesAndForgedOnesDoNot(t *testing.T) {
 		{"signed with RSA", valid, nil},
 		{"signed on P-256", issuer.sign(t, header("ES256", "ec"), good), nil},
 		{"signed with Ed25519", issuer.sign(t, header("EdDSA", "ed"), good), nil},
-		{"forged with RSA", forger.sign(t, header("RS256", "rsa"), good), badMAC},
-		{"forged on P-256", forger.sign(t, header("ES256", "ec"), good), badMAC},
-		{"forged with Ed25519", forger.sign(t, header("EdDSA", "ed"), good), badMAC},
-		{"not signed at all (alg none)", issuer.sign(t, header("none", "rsa"), good) + "AA", badAlg},
+		{"forged with RSA", forger.sign(t, header("RS256", "rsa"), good), jwt.BadSignature},
+		{"forged on P-256", forger.sign(t, header("ES256", "ec"), good), jwt.BadSignature},
+		{"forged with Ed25519", forger.sign(t, header("EdDSA", "ed"), good), jwt.BadSignature},
+		{"not signed at all (alg none)", issuer.sign(t, header("none", "rsa"), good) + "AA", jwt.BadAlgorithm},
 		{"not signed and without a third part", issuer.sign(t, header("none", "rsa"), good), keyring.Malformed},
-		{"alg None in capitals", issuer.sign(t, header("nOnE", "rsa"), good) + "AA", badAlg},
-		{"the public key as an HMAC secret", issuer.sign(t, header("HS256", "rsa"), good), badAlg},
-		{"an algorithm in lower case", issuer.sign(t, header("rs256", "rsa"), good) + "AA", badAlg},
-		{"another RSA algorithm", issuer.sign(t, header("PS256", "rsa"), good) + "AA", badAlg},
-		{"the key id of another key", issuer.sign(t, header("RS256", "ec"), good), badKey},
-		{"the key id of another algorithm", issuer.sign(t, header("ES256", "ed"), good), badKey},
-		{"an unknown key id", issuer.sign(t, header("RS256", "new"), good), badKey},
-		{"no key id among several keys", issuer.sign(t, map[string]any{"alg": "RS256"}, good), badKey},
-		{"a key of its own in the header", forger.sign(t, headed("jwk", json.RawMessage(forger.set(t))), good), badMAC},
-		{"a URL of keys in the header", forger.sign(t, headed("jku", "https://evil.example/keys"), good), badMAC},
+		{"alg None in capitals", issuer.sign(t, header("nOnE", "rsa"), good) + "AA", jwt.BadAlgorithm},
+		{"the public key as an HMAC secret", issuer.sign(t, header("HS256", "rsa"), good), jwt.BadAlgorithm},
+		{"an algorithm in lower case", issuer.sign(t, header("rs256", "rsa"), good) + "AA", jwt.BadAlgorithm},
+		{"another RSA algorithm", issuer.sign(t, header("PS256", "rsa"), good) + "AA", jwt.BadAlgorithm},
+		{"the key id of another key", issuer.sign(t, header("RS256", "ec"), good), jwt.BadKey},
+		{"the key id of another algorithm", issuer.sign(t, header("ES256", "ed"), good), jwt.BadKey},
+		{"an unknown key id", issuer.sign(t, header("RS256", "new"), good), jwt.BadKey},
+		{"no key id among several keys", issuer.sign(t, map[string]any{"alg": "RS256"}, good), jwt.BadKey},
+		{"a key of its own in the header", forger.sign(t, headed("jwk", json.RawMessage(forger.set(t))), good), jwt.BadSignature},
+		{"a URL of keys in the header", forger.sign(t, headed("jku", "https://evil.example/keys"), good), jwt.BadSignature},
 		{"a header that must be understood", issuer.sign(t, headed("crit", []string{"exp"}), good), keyring.Malformed},
-		{"of another issuer", issuer.sign(t, header("RS256", "rsa"), with("iss", "https://evil.example")), badIssuer},
-		{"of the issuer with a slash", issuer.sign(t, header("RS256", "rsa"), with("iss", "https://id.example/")), badIssuer},
-		{"of no issuer", issuer.sign(t, header("RS256", "rsa"), with("iss", nil)), badIssuer},
-		{"for another audience", issuer.sign(t, header("RS256", "rsa"), with("aud", "portal")), badAudience},
-		{"for no audience", issuer.sign(t, header("RS256", "rsa"), with("aud", nil)), badAudience},
-		{"for an audience that begins so", issuer.sign(t, header("RS256", "rsa"), with("aud", "postern2")), badAudience},
-		{"that never expires", issuer.sign(t, header("RS256", "rsa"), with("exp", nil)), badClaims},
+		{"of another issuer", issuer.sign(t, header("RS256", "rsa"), with("iss", "https://evil.example")), jwt.BadIssuer},
+		{"of the issuer with a slash", issuer.sign(t, header("RS256", "rsa"), with("iss", "https://id.example/")), jwt.BadIssuer},
+		{"of no issuer", issuer.sign(t, header("RS256", "rsa"), with("iss", nil)), jwt.BadIssuer},
+		{"for another audience", issuer.sign(t, header("RS256", "rsa"), with("aud", "portal")), jwt.BadAudience},
+		{"for no audience", issuer.sign(t, header("RS256", "rsa"), with("aud", nil)), jwt.BadAudience},
+		{"for an audience that begins so", issuer.sign(t, header("RS256", "rsa"), with("aud", "postern2")), jwt.BadAudience},
+		{"that never expires", issuer.sign(t, header("RS256", "rsa"), with("exp", nil)), jwt.BadClaims},
 		{"that expired just within the leeway", issuer.sign(t, header("RS256", "rsa"), with("exp", now.Add(-29*time.Second).Unix())), nil},
 		{"that expired", issuer.sign(t, header("RS256", "rsa"), with("exp", now.Add(-31*time.Second).Unix())), keyring.Expired},
 		{"that holds within the leeway", issuer.sign(t, header("RS256", "rsa"), with("nbf", now.Add(29*time.Second).Unix())), nil},
-		{"that does not hold yet", issuer.sign(t, header("RS256", "rsa"), with("nbf", now.Add(31*time.Second).Unix())), badTime},
-		{"issued tomorrow", issuer.sign(t, header("RS256", "rsa"), with("iat", now.Add(24*time.Hour).Unix())), badTime},
-		{"about nobody", issuer.sign(t, header("RS256", "rsa"), with("sub", nil)), badUser},
-		{"about a username", issuer.sign(t, header("RS256", "rsa"), with("sub", "rosa")), badUser},
-		{"about a number", issuer.sign(t, header("RS256", "rsa"), with("sub", 7)), badClaims},
-		{"with a letter of the claims changed", valid[:len(valid)-380] + "x" + valid[len(valid)-379:], badMAC},
+		{"that does not hold yet", issuer.sign(t, header("RS256", "rsa"), with("nbf", now.Add(31*time.Second).Unix())), jwt.BadTime},
+		{"issued tomorrow", issuer.sign(t, header("RS256", "rsa"), with("iat", now.Add(24*time.Hour).Unix())), jwt.BadTime},
+		{"about nobody", issuer.sign(t, header("RS256", "rsa"), with("sub", nil)), jwt.BadUser},
+		{"about a username", issuer.sign(t, header("RS256", "rsa"), with("sub", "rosa")), jwt.BadUser},
+		{"about a number", issuer.sign(t, header("RS256", "rsa"), with("sub", 7)), jwt.BadClaims},
+		{"with a letter of the claims changed", valid[:len(valid)-380] + "x" + valid[len(valid)-379:], jwt.BadSignature},
 		{"of four parts", valid + ".AA", keyring.Malformed},
-		{"in padded base64", valid + "=", badMAC},
+		{"in padded base64", valid + "=", jwt.BadSignature},
 		{"in JSON", `{"payload":"e30","signatures":[]}`, keyring.Malformed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -216,15 +217,15 @@ func TestAClaimMayNameTheUserByUsername(t *testing.T) {
 		err   error
 	}{
 		"a username":                     {"rosa", rosa, nil},
-		"a username of nobody":           {"nobody", "", badUser},
-		"an id, which is nobody's name":  {sam, "", badUser},
-		"a list of usernames":            {[]string{"rosa"}, "", badUser},
-		"an empty username":              {"", "", badUser},
-		"no username":                    {nil, "", badUser},
-		"a username in another case":     {"Rosa", "", badUser},
-		"a username in an object":        {map[string]any{"id": "rosa"}, "", badUser},
-		"a username with a byte of NUL":  {"rosa\x00", "", badUser},
-		"a username with a space behind": {"rosa ", "", badUser},
+		"a username of nobody":           {"nobody", "", jwt.BadUser},
+		"an id, which is nobody's name":  {sam, "", jwt.BadUser},
+		"a list of usernames":            {[]string{"rosa"}, "", jwt.BadUser},
+		"an empty username":              {"", "", jwt.BadUser},
+		"no username":                    {nil, "", jwt.BadUser},
+		"a username in another case":     {"Rosa", "", jwt.BadUser},
+		"a username in an object":        {map[string]any{"id": "rosa"}, "", jwt.BadUser},
+		"a username with a byte of NUL":  {"rosa\x00", "", jwt.BadUser},
+		"a username with a space behind": {"rosa ", "", jwt.BadUser},
 	} {
 		token := issuer.sign(t, header("RS256", "rsa"), claims(clock.Now(), map[string]any{"preferred_username": tt.claim}))
 		if got, err := b.Identify(t.Context(), "Bearer "+token, ""); got.Actor != tt.actor || !errors.Is(err, tt.err) {
@@ -258,7 +259,7 @@ func TestKeysThatSayWhatTheyAreForAreForNothingElse(t *testing.T) {
 	b, _, clock := trusted(t, issuer.set(t,
 		point("encrypts", map[string]any{"use": "enc"}), point("other", map[string]any{"alg": "ES384"}),
 		point("rsa", nil), secret, map[string]any{"kty": "novel", "kid": "novel"}), "")
-	for kid, want := range map[string]error{"encrypts": badKey, "other": badKey, "rsa": nil, "novel": badKey} {
+	for kid, want := range map[string]error{"encrypts": jwt.BadKey, "other": jwt.BadKey, "rsa": nil, "novel": jwt.BadKey} {
 		token := issuer.sign(t, header("ES256", kid), claims(clock.Now(), nil))
 		if _, err := b.Identify(t.Context(), "Bearer "+token, ""); !errors.Is(err, want) {
 			t.Errorf("signed on P-256 with key %s: got %v, want %v", kid, err, want)
@@ -269,6 +270,7 @@ func TestKeysThatSayWhatTheyAreForAreForNothingElse(t *testing.T) {
 	}
 }
 
+// F33: an identity provider that is away stops nobody whose key was seen.
 func TestKeysOutliveTheirIssuersSilenceForADay(t *testing.T) {
 	issuer, rotated := newSigners(t), newSigners(t)
 	var body atomic.Pointer[[]byte]
@@ -284,7 +286,7 @@ func TestKeysOutliveTheirIssuersSilenceForADay(t *testing.T) {
 		w.WriteHeader(http.StatusBadGateway)
 	}))
 	defer server.Close()
-	b, _, clock := open(t, Options{Issuers: []Issuer{{Name: "https://id.example", Audience: "postern", Keys: server.URL}}})
+	b, _, clock := open(t, jwt.Issuer{Name: "https://id.example", Audience: "postern", Keys: server.URL})
 	show := func(s signers, kid string) error {
 		_, err := b.Identify(t.Context(), "Bearer "+s.sign(t, header("RS256", kid), claims(clock.Now(), nil)), "")
 		return err
@@ -300,14 +302,14 @@ func TestKeysOutliveTheirIssuersSilenceForADay(t *testing.T) {
 	}{
 		{"the first token", 0, &first, issuer, "rsa", nil, 1},
 		{"the next one", time.Second, &first, issuer, "rsa", nil, 1},
-		{"an unknown key id, just after a look", time.Second, &first, issuer, "made-up", badKey, 1},
-		{"an unknown key id, a minute later", time.Minute, &first, issuer, "made-up", badKey, 2},
-		{"another one at once", 0, &first, issuer, "made-up-too", badKey, 2},
+		{"an unknown key id, just after a look", time.Second, &first, issuer, "made-up", jwt.BadKey, 1},
+		{"an unknown key id, a minute later", time.Minute, &first, issuer, "made-up", jwt.BadKey, 2},
+		{"another one at once", 0, &first, issuer, "made-up-too", jwt.BadKey, 2},
 		{"the issuer is away", time.Hour, nil, issuer, "rsa", nil, 2},
-		{"an unknown key id while it is away", 0, nil, issuer, "made-up", badKey, 3},
-		{"another one at once", 9 * time.Second, nil, issuer, "made-up", badKey, 3},
+		{"an unknown key id while it is away", 0, nil, issuer, "made-up", jwt.BadKey, 3},
+		{"another one at once", 9 * time.Second, nil, issuer, "made-up", jwt.BadKey, 3},
 		{"a day later", 24 * time.Hour, nil, issuer, "rsa", authz.ErrUnavailable, 4},
-		{"the issuer is back with other keys", 10 * time.Second, &second, issuer, "rsa", badMAC, 5},
+		{"the issuer is back with other keys", 10 * time.Second, &second, issuer, "rsa", jwt.BadSignature, 5},
 		{"its new key", 0, &second, rotated, "rsa", nil, 5},
 	} {
 		body.Store(step.body)
@@ -327,12 +329,12 @@ func TestWhatIsNoKeySetIsNotRead(t *testing.T) {
 		"nothing":         func(http.ResponseWriter, *http.Request) {},
 		"no JSON":         func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
 		"no keys":         func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
-		"too much of it":  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, maxKeySet+1)) },
+		"too much of it":  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 256<<10+1)) },
 		"a key, no set":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"kty":"oct","k":"AA"}`)) },
 		"a set with none": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[{"kty":"novel"}]}`)) },
 	} {
 		server := httptest.NewServer(answer)
-		b, _, clock := open(t, Options{Issuers: []Issuer{{Name: "https://id.example", Audience: "postern", Keys: server.URL}}})
+		b, _, clock := open(t, jwt.Issuer{Name: "https://id.example", Audience: "postern", Keys: server.URL})
 		token := newSigners(t).sign(t, header("RS256", "rsa"), claims(clock.Now(), nil))
 		if _, err := b.Identify(t.Context(), "Bearer "+token, ""); err == nil {
 			t.Errorf("%s: got no error", name)
@@ -342,13 +344,13 @@ func TestWhatIsNoKeySetIsNotRead(t *testing.T) {
 }
 
 func TestNewRefusesAnIssuerThatIsNotPinned(t *testing.T) {
-	for name, list := range map[string][]Issuer{
+	for name, list := range map[string][]jwt.Issuer{
 		"no name":     {{Audience: "a", Keys: "k"}},
 		"no audience": {{Name: "i", Keys: "k"}},
 		"no keys":     {{Name: "i", Audience: "a"}},
 		"twice":       {{Name: "i", Audience: "a", Keys: "k"}, {Name: "i", Audience: "b", Keys: "k"}},
 	} {
-		if _, err := New(Options{Issuers: list, Directory: &phonebook{}}); err == nil {
+		if _, err := jwt.New(jwt.Options{Issuers: list}); err == nil {
 			t.Errorf("%s: got no error", name)
 		}
 	}

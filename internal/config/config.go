@@ -36,6 +36,9 @@ type Config struct {
 	Management Management `group:"Administration" envPrefix:"MANAGEMENT_"`
 	Ops        Ops        `group:"Metrics and probes" envPrefix:"OPS_"`
 
+	TrustedProxies []string `group:"Proxies" env:"TRUSTED_PROXIES" example:"10.1.0.0/16,unix" help:"Networks such as 10.1.0.0/16 from which a proxy may ask whether to let a request through, and the word unix for whoever reaches the decision listener's unix socket. What any other address says of a request does not count. Empty: nobody may ask so."`
+	Proxy          Proxy    `envPrefix:"PROXY_"`
+
 	Credentials        string        `group:"People" env:"CREDENTIALS" envDefault:"local" enum:"local,external" example:"external" help:"Who keeps passwords: Postern (local), or an identity provider (external); then nothing that has to do with passwords is served."`
 	PortalURLs         []string      `env:"PORTAL_URLS" example:"https://portal.example.com,https://partners.example.com" help:"The https URLs of the portals that mailed links may lead to, the default first; http only on a loopback address. Empty: no link is mailed."`
 	WebhookAllow       []string      `env:"WEBHOOK_ALLOW" example:"10.1.0.0/16" help:"Networks such as 10.1.0.0/16 that webhooks may be sent into although they are not on the internet; only there may a webhook be http. Empty: none."`
@@ -86,6 +89,12 @@ type Decisions struct {
 	ConnsByIP int           `env:"MAX_CONNECTIONS_PER_IP" envDefault:"0" range:"0..1000000" example:"256" help:"Most connections at a time from one address; 0 for no such limit, because behind a proxy all callers share one."`
 }
 
+// Proxy is what proxies that are trusted say of a request.
+type Proxy struct {
+	SubjectHeader string   `env:"SUBJECT_HEADER" type:"text" example:"Remote-User" needs:"TRUSTED_PROXIES" help:"The header in which a trusted proxy that signs users in names the user by username, such as Remote-User. The proxy has to overwrite what a client sends under that name. Empty: users are known by JWT alone."`
+	Headers       []string `env:"HEADERS" example:"X-Tenant,Accept-Language" help:"Headers of a request, at most 16, that the policy sees when it says what the request means. Empty: none."`
+}
+
 // Who keeps passwords.
 const (
 	CredentialsLocal    = "local"
@@ -133,9 +142,9 @@ type Management struct {
 	StrangerRate int           `env:"STRANGER_RATE" envDefault:"10" range:"1..1000000" example:"30" help:"Most requests a minute from one address that shows no credential, such as one that follows a link; one more is refused with a 429."`
 }
 
-// JWT is the issuer whose tokens users administer with.
+// JWT is the issuer whose tokens say who users are.
 type JWT struct {
-	Issuer    string `env:"ISSUER" type:"text" example:"https://id.example.com" needs:"JWT_AUDIENCE,JWT_KEYS" help:"The issuer (claim iss) whose JWTs are accepted on the management listener, signed with RS256, ES256 or EdDSA. Empty: no JWT is accepted."`
+	Issuer    string `env:"ISSUER" type:"text" example:"https://id.example.com" needs:"JWT_AUDIENCE,JWT_KEYS" help:"The issuer (claim iss) whose JWTs are accepted, of users who administer and of users whom a proxy asks about, signed with RS256, ES256 or EdDSA. Empty: no JWT is accepted."`
 	Audience  string `env:"AUDIENCE" type:"text" example:"postern" needs:"JWT_ISSUER,JWT_KEYS" help:"What the claim aud of a JWT has to name. Empty: no JWT is accepted."`
 	Keys      string `env:"KEYS" type:"URL | path" example:"https://id.example.com/.well-known/jwks.json" needs:"JWT_ISSUER,JWT_AUDIENCE" help:"The issuer's public keys, as a JWK Set: an https URL, http on a loopback address, or a file. Empty: no JWT is accepted."`
 	UserClaim string `env:"USER_CLAIM" envDefault:"sub" type:"text" example:"preferred_username" needs:"JWT_ISSUER,JWT_AUDIENCE,JWT_KEYS" help:"The claim that names the user: sub with the user's id (usr_...), any other with the username."`

@@ -24,6 +24,7 @@ func (c *Config) validate(f *faults) {
 	f.when(c.Postgres.Pooler && file, "is true, but POSTERN_DATABASE is a file of SQLite, to which no pooler leads", "DATABASE_POOLER", "DATABASE")
 	f.when(c.DecisionLog.MaxSize < 4*c.Decisions.MaxBody, "is less than four times POSTERN_DECISIONS_MAX_BODY; a logged decision may be longer than a file", "DECISION_LOG_MAX_SIZE", "DECISIONS_MAX_BODY")
 	c.validateDecisions(f)
+	c.validateProxies(f)
 	c.validateData(f)
 	c.validateManagement(f)
 	c.validateFleet(f)

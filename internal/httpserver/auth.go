@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -48,8 +49,8 @@ type AuthOptions struct {
 	MaxStaleness time.Duration
 }
 
-// An Authenticator lets known applications in. No header but Authorization says
-// who a caller is (T15).
+// An Authenticator lets known applications in. No header but Authorization, and
+// HeaderAppKey of a proxy, says who a caller is (T15).
 type Authenticator struct {
 	mode     Mode
 	keys     *keyring.Ring[authz.Caller]
@@ -90,12 +91,47 @@ func NewAuthenticator(o AuthOptions) (*Authenticator, error) {
 	return a, nil
 }
 
+// HeaderAppKey has the app key of a proxy, because Authorization is that of the
+// user whom it asks about.
+const HeaderAppKey = "Postern-App-Key"
+
 // Handle goes before the handlers that need to know their caller.
 func (a *Authenticator) Handle(c *fiber.Ctx) error {
-	caller, err := a.identify(c)
+	sent := string(c.Request().Header.Peek(fiber.HeaderAuthorization))
+	scheme, key, _ := strings.Cut(sent, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		key = ""
+	}
+	if err := a.letIn(c, sent != "", key); err != nil {
+		return err
+	}
+	return c.Next()
+}
+
+// HandleProxy is Handle for proxies, which show their key in HeaderAppKey. Who
+// is not let in is answered 403: after a 401 a proxy would have the user sign
+// in, which helps nobody.
+func (a *Authenticator) HandleProxy(c *fiber.Ctx) error {
+	sent := c.Request().Header.PeekAll(HeaderAppKey)
+	err := a.letIn(c, len(sent) > 0, string(bytes.Join(sent, []byte(","))))
+	switch {
+	case errors.Is(err, authz.ErrUnauthenticated):
+		return &Problem{
+			Status: fiber.StatusForbidden, Reason: "proxy-unknown", Title: "The proxy is not known", Err: err,
+			Detail: "The proxy that this came through shows neither a valid app key in " + HeaderAppKey + " nor the client certificate that was agreed.",
+		}
+	case err != nil:
+		return err
+	}
+	return c.Next()
+}
+
+// letIn notes who the caller is, or counts why that is not known.
+func (a *Authenticator) letIn(c *fiber.Ctx, sent bool, key string) error {
+	caller, err := a.identify(c, sent, key)
 	if err == nil {
 		stateOf(c.Context()).caller = caller
-		return c.Next()
+		return nil
 	}
 	var stranger *strangerError
 	if !errors.As(err, &stranger) {
@@ -112,9 +148,9 @@ type strangerError struct{ reason string }
 func (e *strangerError) Error() string { return "caller not let in: " + e.reason }
 func (e *strangerError) Unwrap() error { return authz.ErrUnauthenticated }
 
-func (a *Authenticator) identify(c *fiber.Ctx) (authz.Caller, error) {
-	if sent := string(c.Request().Header.Peek(fiber.HeaderAuthorization)); sent != "" {
-		return a.byKey(c.UserContext(), sent)
+func (a *Authenticator) identify(c *fiber.Ctx, sent bool, key string) (authz.Caller, error) {
+	if sent {
+		return known(a.keys.Open(c.UserContext(), key))
 	}
 	switch a.mode {
 	case ModeNone:
@@ -123,14 +159,6 @@ func (a *Authenticator) identify(c *fiber.Ctx) (authz.Caller, error) {
 		return a.byCertificate(c)
 	}
 	return authz.Caller{}, &strangerError{authMissing}
-}
-
-func (a *Authenticator) byKey(ctx context.Context, header string) (authz.Caller, error) {
-	scheme, text, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return authz.Caller{}, &strangerError{authMalformed}
-	}
-	return known(a.keys.Open(ctx, text))
 }
 
 // known makes the fault of a key what keeps a caller out.

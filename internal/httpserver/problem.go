@@ -19,14 +19,15 @@ import (
 
 // A problem is the body of every answer that is an error (RFC 9457).
 type problem struct {
-	Type      string  `json:"type"`
-	Title     string  `json:"title"`
-	Status    int     `json:"status"`
-	Detail    string  `json:"detail,omitempty"`
-	Reason    string  `json:"reason"`
-	RequestID string  `json:"request_id"`
-	Errors    []Field `json:"errors,omitempty"`
-	Decision  string  `json:"decision_id,omitempty"`
+	Type      string          `json:"type"`
+	Title     string          `json:"title"`
+	Status    int             `json:"status"`
+	Detail    string          `json:"detail,omitempty"`
+	Reason    string          `json:"reason"`
+	RequestID string          `json:"request_id"`
+	Errors    []Field         `json:"errors,omitempty"`
+	Decision  string          `json:"decision_id,omitempty"`
+	Reasons   json.RawMessage `json:"reasons,omitempty"`
 }
 
 // A Field is one member of a request that is wrong.
@@ -43,9 +44,10 @@ type Problem struct {
 	Title      string // of the reason; default: the status's
 	Detail     string // what the caller is told
 	Fields     []Field
-	Decision   string // id of the decision that forbade, if one did
-	RetryAfter int    // seconds to wait, if waiting helps
-	Err        error  // why, for errors.Is and the log; may be nil
+	Decision   string          // id of the decision that forbade, if one did
+	Reasons    json.RawMessage // of that decision, as the policy gave them; nil: none are told
+	RetryAfter int             // seconds to wait, if waiting helps
+	Err        error           // why, for errors.Is and the log; may be nil
 }
 
 func (p *Problem) Error() string { return p.Detail }
@@ -181,7 +183,7 @@ func (s *Server) write(rc *fasthttp.RequestCtx, r *request, p Problem, err error
 
 func problemBody(p Problem, requestID string) []byte {
 	body, err := json.Marshal(problem{
-		"urn:postern:problem:" + p.Reason, p.Title, p.Status, p.Detail, p.Reason, requestID, p.Fields, p.Decision,
+		"urn:postern:problem:" + p.Reason, p.Title, p.Status, p.Detail, p.Reason, requestID, p.Fields, p.Decision, p.Reasons,
 	})
 	if err != nil {
 		panic(err) // strings and an int always marshal

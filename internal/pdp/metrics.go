@@ -1,6 +1,7 @@
 package pdp
 
 import (
+	"cmp"
 	"sync/atomic"
 	"time"
 
@@ -134,7 +135,7 @@ func (s *series) count(api, action string, o Outcome) {
 	case o.Err != nil:
 		decision = failed
 	case o.Decision.Allow:
-		decision, role = allow, roleOf(o)
+		decision, role = allow, cmp.Or(o.Decision.Role(), none)
 	}
 	c, known := s.decisions[seriesKey{api, decision, role}]
 	if !known {
@@ -179,14 +180,4 @@ func (s *series) countReasons(o Outcome) {
 		}
 		c.Inc()
 	}
-}
-
-// roleOf is the role that permitted: of the first reason that names one.
-func roleOf(o Outcome) string {
-	for _, r := range o.Decision.Reasons {
-		if r.Role != "" {
-			return r.Role
-		}
-	}
-	return none
 }

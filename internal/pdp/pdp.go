@@ -163,7 +163,10 @@ type item struct {
 }
 
 func (p *PDP) begin(ctx context.Context, q Query) *work {
-	w := &work{PDP: p, query: q, trace: trace.From(ctx), generation: p.policies.Live(), start: p.now(), items: make([]item, len(q.Items))}
+	w := &work{PDP: p, query: q, trace: trace.From(ctx), generation: q.Generation, start: p.now(), items: make([]item, len(q.Items))}
+	if w.generation == nil {
+		w.generation = p.policies.Live()
+	}
 	w.result.ID = p.newID()
 	if w.generation != nil {
 		w.result.Policy, w.decider = w.generation.Revision(), w.generation.Batch(len(q.Items))

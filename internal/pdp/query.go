@@ -17,6 +17,9 @@ type Query struct {
 	// AtLeast is the oldest revision of the directory the caller accepts; zero
 	// accepts whatever is within the staleness bound.
 	AtLeast authz.Revision
+	// Generation decides, so that who asked the policy something else before is
+	// answered by the same one; nil: the one in force.
+	Generation *policy.Generation
 
 	// The others are for Ask alone.
 	Path       string          // as policy.Generation.Ask has it

@@ -1,4 +1,4 @@
-package bearer
+package jwt
 
 import (
 	"context"
@@ -58,7 +58,7 @@ func (k *keys) find(ctx context.Context, alg jwa.SignatureAlgorithm, kid string)
 	case !usable:
 		return nil, fmt.Errorf("the keys of an issuer cannot be read: %w", authz.ErrUnavailable)
 	}
-	return nil, badKey
+	return nil, BadKey
 }
 
 // refresh looks at the issuer's keys, unless that was done just now. Its error

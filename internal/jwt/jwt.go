@@ -1,4 +1,4 @@
-package bearer
+package jwt
 
 import (
 	"context"
@@ -14,7 +14,6 @@ import (
 
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/keyring"
-	"github.com/postern-authz/postern/internal/pap"
 )
 
 const (
@@ -31,21 +30,23 @@ type unproved struct {
 	iss string
 }
 
-// byJWT lets in the user of a JWT.
-func (b *Bearer) byJWT(ctx context.Context, text string) (pap.Principal, error) {
+// Verify says whose a token is. One that is not believed is a keyring.Fault, of
+// kind authz.ErrUnauthenticated; when the keys cannot be read the error is of
+// kind authz.ErrUnavailable.
+func (v *Verifier) Verify(ctx context.Context, text string) (User, error) {
 	said, err := read(text)
 	if err != nil {
-		return pap.Principal{}, err
+		return User{}, err
 	}
-	from, ok := b.issuers[said.iss]
+	from, ok := v.issuers[said.iss]
 	if !ok {
-		return pap.Principal{}, badIssuer
+		return User{}, BadIssuer
 	}
-	token, err := b.verify(ctx, from, said, text)
+	token, err := v.verify(ctx, from, said, text)
 	if err != nil {
-		return pap.Principal{}, err
+		return User{}, err
 	}
-	return b.userOf(ctx, from, token)
+	return userOf(from, token)
 }
 
 // read reads what a JWT says of itself. It is in the compact form, of three
@@ -66,7 +67,7 @@ func read(text string) (unproved, error) {
 	}
 	alg, ok := allowed(header.Alg)
 	if !ok {
-		return unproved{}, badAlg
+		return unproved{}, BadAlgorithm
 	}
 	return unproved{alg, header.Kid, payload.Iss}, nil
 }
@@ -92,60 +93,51 @@ func allowed(name string) (jwa.SignatureAlgorithm, bool) {
 
 // verify checks the signature with each key that it may be made with, and then
 // the claims.
-func (b *Bearer) verify(ctx context.Context, from *issuer, said unproved, text string) (jwt.Token, error) {
+func (v *Verifier) verify(ctx context.Context, from *issuer, said unproved, text string) (jwt.Token, error) {
 	keys, err := from.keys.find(ctx, said.alg, said.kid)
 	if err != nil {
 		return nil, err
 	}
 	for _, key := range keys {
 		if payload, err := jws.Verify([]byte(text), jws.WithKey(said.alg, key)); err == nil {
-			return b.validate(from, payload)
+			return v.validate(from, payload)
 		}
 	}
-	return nil, badMAC
+	return nil, BadSignature
 }
 
 // validate checks the claims of a token whose signature is good.
-func (b *Bearer) validate(from *issuer, payload []byte) (jwt.Token, error) {
+func (v *Verifier) validate(from *issuer, payload []byte) (jwt.Token, error) {
 	token, err := jwt.ParseInsecure(payload, jwt.WithStrictStringClaims(true))
 	if err != nil {
-		return nil, badClaims
+		return nil, BadClaims
 	}
 	err = jwt.Validate(token, jwt.WithIssuer(from.Name), jwt.WithAudience(from.Audience), jwt.WithRequiredClaim(jwt.ExpirationKey),
-		jwt.WithAcceptableSkew(leeway), jwt.WithClock(jwt.ClockFunc(b.now)))
+		jwt.WithAcceptableSkew(leeway), jwt.WithClock(jwt.ClockFunc(v.now)))
 	switch {
 	case err == nil:
 		return token, nil
 	case errors.Is(err, jwt.TokenExpiredError()):
 		return nil, keyring.Expired
 	case errors.Is(err, jwt.TokenNotYetValidError()), errors.Is(err, jwt.InvalidIssuedAtError()):
-		return nil, badTime
+		return nil, BadTime
 	case errors.Is(err, jwt.InvalidAudienceError()):
-		return nil, badAudience
+		return nil, BadAudience
 	case errors.Is(err, jwt.InvalidIssuerError()):
-		return nil, badIssuer
+		return nil, BadIssuer
 	}
-	return nil, badClaims
+	return nil, BadClaims
 }
 
 // userOf is the user that a token is about.
-func (b *Bearer) userOf(ctx context.Context, from *issuer, token jwt.Token) (pap.Principal, error) {
-	var name string
-	if err := token.Get(from.claim(), &name); err != nil || name == "" {
-		return pap.Principal{}, badUser
+func userOf(from *issuer, token jwt.Token) (User, error) {
+	u := User{Issuer: from.Name, ByID: from.claim() == jwt.SubjectKey}
+	if err := token.Get(from.claim(), &u.Name); err != nil || u.Name == "" {
+		return User{}, BadUser
 	}
-	subject, _ := token.Subject()
-	p := pap.Principal{Kind: pap.JWT, ID: from.Name + " " + subject, Actor: name}
-	if from.claim() == jwt.SubjectKey {
-		if authz.CheckID(authz.PrefixUser, name) != nil {
-			return pap.Principal{}, badUser
-		}
-		return p, nil
+	if u.ByID && authz.CheckID(authz.PrefixUser, u.Name) != nil {
+		return User{}, BadUser
 	}
-	id, err := b.directory.UserByUsername(ctx, name)
-	if errors.Is(err, authz.ErrNotFound) {
-		return pap.Principal{}, badUser
-	}
-	p.Actor = id
-	return p, err
+	u.Subject, _ = token.Subject()
+	return u, nil
 }
