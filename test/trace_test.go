@@ -66,6 +66,38 @@ func TestATraceGoesAllTheWay(t *testing.T) {
 	}
 }
 
+// However decisions are asked for, each of them is found by its trace.
+func TestEveryWayToAskCarriesTheTrace(t *testing.T) {
+	t.Parallel()
+	i := install(t, "POSTERN_DECISION_LOG=stdout")
+	i.run(t, "import", acme(t))
+	s := i.serve(t)
+	q, err := ask(strings.Fields("login:rosa service.view account:a-1001"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, body := range map[string]string{
+		evaluation:                               q.json(),
+		"/access/v1/evaluations":                 `{"evaluations":[` + q.json() + `]}`,
+		"/v1/data/postern/access/decision":       `{"input":` + q.json() + `}`,
+		"/v1/batch/data/postern/access/decision": `{"inputs":{"a":` + q.json() + `}}`,
+	} {
+		x, err := s.decisions.send(http.MethodPost, path, body, "traceparent: 00-"+traceID+"-"+callersSpan+"-00")
+		if err != nil || x.status != http.StatusOK {
+			t.Errorf("%s: got %v\n%s\nwant an answer", path, err, x)
+		}
+	}
+	for _, decided := range traces(t, s.stdout, 4, "") {
+		if decided.Custom.Parent != callersSpan {
+			t.Errorf("got %+v, want it below the span of the application", decided)
+		}
+	}
+	x, err := s.ops.send(http.MethodGet, "/metrics", "", "Accept: application/openmetrics-text; version=1.0.0")
+	if err != nil || x.status != http.StatusOK || strings.Contains(x.body, "trace_id") {
+		t.Errorf("got an exemplar of a trace that is not sampled, or %v", err)
+	}
+}
+
 // traces waits for lines of the trace on a route, and returns them: as many as
 // are wanted, and none else.
 func traces(t *testing.T, r *record, want int, route string) (found []left) {
