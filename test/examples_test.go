@@ -1,6 +1,7 @@
 package test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -32,8 +33,9 @@ func TestExamples(t *testing.T) {
 		account string // that is taken from rosa in this one
 		command func(*testing.T) []string
 	}{
-		"net/http": {"a-1002", func(*testing.T) []string { return []string{filepath.Join(bin, "nethttp")} }},
-		"Fiber":    {"a-1003", func(*testing.T) []string { return []string{filepath.Join(bin, "fiber")} }},
+		"net/http":   {"a-1002", func(*testing.T) []string { return []string{filepath.Join(bin, "nethttp")} }},
+		"Fiber":      {"a-1003", func(*testing.T) []string { return []string{filepath.Join(bin, "fiber")} }},
+		"TypeScript": {"a-1004", buildTypeScript},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -79,6 +81,33 @@ func TestExampleCurl(t *testing.T) {
 		}
 	}
 	t.Errorf("%s does not show what the walk prints", page)
+}
+
+// buildTypeScript builds the example in TypeScript as its README says.
+func buildTypeScript(t *testing.T) []string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("../deploy/examples/typescript")); err != nil {
+		t.Fatal(err)
+	}
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatal("the example in TypeScript needs node 18 or newer and npm: install nodejs and npm")
+	}
+	runNPM(t, dir, "ci", "--no-audit", "--no-fund", "--ignore-scripts")
+	runNPM(t, dir, "run", "build")
+	return []string{node, filepath.Join(dir, "dist", "main.js")}
+}
+
+func runNPM(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "npm", args...)
+	cmd.Dir, cmd.WaitDelay = dir, time.Second
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("npm %s did not do it, as it does not where no registry answers: %v\n%s", args[0], err, out)
+	}
 }
 
 // A demoServer is a demo that decides on a unix socket.
