@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"github.com/postern-authz/postern/internal/managementapi"
-	"github.com/postern-authz/postern/internal/managementapi/openapitest"
+	"github.com/postern-authz/postern/internal/openapitest"
 )
 
 // checker knows what the management listener may answer.

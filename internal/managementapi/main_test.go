@@ -22,7 +22,7 @@ import (
 	"github.com/postern-authz/postern/internal/grant"
 	"github.com/postern-authz/postern/internal/httpserver"
 	"github.com/postern-authz/postern/internal/link"
-	"github.com/postern-authz/postern/internal/managementapi/openapitest"
+	"github.com/postern-authz/postern/internal/openapitest"
 	"github.com/postern-authz/postern/internal/pap"
 	"github.com/postern-authz/postern/internal/pdp"
 	"github.com/postern-authz/postern/internal/policy"

@@ -10,7 +10,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/postern-authz/postern/internal/managementapi/openapitest"
+	"github.com/postern-authz/postern/internal/openapitest"
 )
 
 func checker(t testing.TB) *openapitest.Checker {
