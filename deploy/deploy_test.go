@@ -96,7 +96,7 @@ func TestEveryAlertHasItsRunbookAndItsTest(t *testing.T) {
 // Every metric named here is one that the program registers.
 func TestMetricsExist(t *testing.T) {
 	registered := registeredMetrics(t)
-	for _, file := range []string{rules, "prometheus/postern.rules_test.yml", "README.md", "docs/upgrade.md", "docs/failures.md", "docs/comparison.md", dashboard} {
+	for _, file := range []string{rules, "prometheus/postern.rules_test.yml", "README.md", "../README.md", "docs/tour.md", "docs/upgrade.md", "docs/failures.md", "docs/comparison.md", dashboard} {
 		for _, name := range matches(read(t, file), `\b(postern_[a-z_]+[a-z])\b`) {
 			if !slices.Contains(registered, base(name)) && !isRecorded(t, name) {
 				t.Errorf("%s: %s is no metric of the program", file, name)
@@ -140,11 +140,11 @@ func isRecorded(t *testing.T, name string) bool {
 // Every setting named here is one that the program reads.
 func TestSettingsExist(t *testing.T) {
 	known := map[string]bool{}
-	for _, v := range config.Vars() {
+	for _, v := range append(config.Vars(), config.ClientVars()...) {
 		known[v.Name] = true
 		known[v.Name+"_FILE"] = v.Secret
 	}
-	for _, file := range []string{"../Dockerfile", "README.md", "docs/upgrade.md", "docs/failures.md", "docs/comparison.md", "k8s/sidecar.yaml", "systemd/postern.service", "systemd/postern-sidecar.service", "systemd/postgres.conf"} {
+	for _, file := range []string{"../Dockerfile", "README.md", "../README.md", "docs/tour.md", "docs/upgrade.md", "docs/failures.md", "docs/comparison.md", "k8s/sidecar.yaml", "systemd/postern.service", "systemd/postern-sidecar.service", "systemd/postgres.conf"} {
 		for _, name := range matches(read(t, file), `\b(POSTERN_[A-Z_]+[A-Z])\b`) {
 			if !known[name] {
 				t.Errorf("%s: %s is no setting", file, name)

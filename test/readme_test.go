@@ -14,7 +14,7 @@ import (
 // each fenced block of sh is run, a block that begins with a path is that file, and
 // a block of json or text after one of sh is what it must print.
 func TestPagesAreTrue(t *testing.T) {
-	for _, page := range []string{"README.md", "deploy/docs/upgrade.md"} {
+	for _, page := range []string{"README.md", "deploy/docs/tour.md", "deploy/docs/upgrade.md"} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 			r := reader{installation: install(t), page: page}
