@@ -23,7 +23,7 @@ const (
 )
 
 func TestRulesHoldWhatTheyPromise(t *testing.T) {
-	for _, args := range [][]string{{"check", "rules", rules}, {"test", "rules", "prometheus/postern.rules_test.yml"}} {
+	for _, args := range [][]string{{"check", "config", "prometheus/prometheus.yml"}, {"check", "rules", rules}, {"test", "rules", "prometheus/postern.rules_test.yml"}} {
 		out, err := exec.Command("promtool", args...).CombinedOutput()
 		if err != nil {
 			t.Errorf("promtool %s (Debian package prometheus): %v\n%s", strings.Join(args, " "), err, out)
@@ -79,6 +79,9 @@ func TestEveryAlertHasItsRunbookAndItsTest(t *testing.T) {
 		}
 		if !regexp.MustCompile(`alertname: ` + alert + `\s+exp_alerts:\n`).MatchString(tests) {
 			t.Errorf("%s: got no test in which it fires", alert)
+		}
+		if !strings.Contains(tests, "alertname: "+alert+"\n        exp_alerts: []\n") {
+			t.Errorf("%s: got no test in which it is silent", alert)
 		}
 	}
 	for _, section := range matches(runbook, `(?m)^### (\w+)$`) {

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ func TestF24ClocksStep(t *testing.T) {
 	w := newWatch(c)
 	w.run()
 	defer w.stop()
+	off := map[*instance]time.Duration{}
 	for _, step := range []struct {
 		name string
 		of   *instance
@@ -36,9 +38,10 @@ func TestF24ClocksStep(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, took := w.revokes(t, bounded)
-		if off := dated(t, step.of.now()); off < step.by-time.Minute || off > step.by+time.Minute {
-			t.Fatalf("%s: its clock is off by %v, want %v: nothing was tested", step.name, off, step.by)
+		if by := dated(t, step.of.now()); by < step.by-time.Minute || by > step.by+time.Minute {
+			t.Fatalf("%s: its clock is off by %v, want %v: nothing was tested", step.name, by, step.by)
 		}
+		off[step.of] = step.by
 		x := w.o.does(http.StatusOK, http.MethodPatch, "/v1/organizations/acme", `{"name":"ACME"}`)
 		for _, s := range c.sidecars {
 			if !s.now().allows(t, own("u0"), x.header.Get("Postern-Consistency-Token")) {
@@ -47,6 +50,8 @@ func TestF24ClocksStep(t *testing.T) {
 			if age := s.now().metric(t, staleFor); age < 0 || age > bounded.Seconds()/2 {
 				t.Errorf("%s: %s says that its grants are %v s old", step.name, s.name, age)
 			}
+			want := off[c.management] - off[s]
+			s.now().awaitMetric(t, "postern_clock_skew_seconds", func(got float64) bool { return math.Abs(got-want.Seconds()) < 10 })
 		}
 		t.Logf("%s: refused everywhere %v after a revocation", step.name, took)
 		w.holdsUp(t)

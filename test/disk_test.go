@@ -16,6 +16,8 @@ import (
 	_ "modernc.org/sqlite" // a program of somebody else's that opens the directory
 )
 
+const diskLeft = `postern_disk_free_bytes{holds="directory"}`
+
 const writesFailed = `postern_dependency_errors_total{dependency="database",operation="write"}`
 
 // F14: another program locks the directory's file. Writes wait two seconds and
@@ -100,6 +102,9 @@ func TestF15TheDiskIsFull(t *testing.T) {
 	if err := fill(full); err != nil {
 		t.Fatal(err)
 	}
+	if left := s.metric(t, diskLeft); left > 1<<20 {
+		t.Errorf("got %v bytes left of a full disk", left)
+	}
 	failed, kept, name := s.metric(t, writesFailed), "", ""
 	for n := range 400 {
 		name = fmt.Sprintf("ACME %d %s", n, strings.Repeat("x", 100))
@@ -134,6 +139,9 @@ func TestF15TheDiskIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.does(http.StatusOK, http.MethodPatch, "/v1/organizations/acme", `{"name":"ACME again"}`)
+	if left := s.metric(t, diskLeft); left < 1<<20 {
+		t.Errorf("got %v bytes left of a disk with room", left)
+	}
 	if got := named(); got != "ACME again" {
 		t.Errorf("got the name %q, want the one after there was room", got)
 	}

@@ -20,6 +20,7 @@ func freshness() row {
 			{title: "Entries dropped", says: "By what caused it: a change that was read, a reset, a directory that went back.", unit: "ops", asks: one(rate("source", "postern_grants_invalidations_total"), "{{source}}")},
 			{title: "Looks at the change log", unit: "ops", asks: one(rate("result", "postern_grants_polls_total"), "{{result}}")},
 			{title: "Dependencies", says: "1: it answers.", most: 1, asks: one("min by (dependency) ("+series("postern_dependency_up")+")", "{{dependency}}")},
+			{title: "Clock skew", says: "Of the directory's clock against that of each server.", unit: "s", low: true, asks: one(series("postern_clock_skew_seconds"), "{{instance}}")},
 			{title: "Failed calls", unit: "ops", asks: one(rate("dependency, operation", "postern_dependency_errors_total"), "{{dependency}} {{operation}}")},
 		},
 		{
@@ -42,9 +43,29 @@ func policies() row {
 	}}}
 }
 
-// directory is who is in it.
+// directory is who is in it, and what is changed. The gauges are those of the
+// servers that administer, which all say the same.
 func directory() row {
-	return row{"Directory and invitations", []band{{
-		{title: "Administration", says: "Requests of the management listener.", unit: "reqps", stack: true, asks: one(rate("code", "postern_http_requests_total", `listener="management"`), "{{code}}")},
-	}}}
+	const events = "postern_audit_events_total"
+	return row{"Directory and invitations", []band{
+		{
+			{title: "Organizations", kind: stat, asks: one("max("+series("postern_organizations")+")", "")},
+			{title: "Users", kind: stat, asks: one("max("+series("postern_users")+")", "")},
+			{title: "Open invitations", kind: stat, asks: one("max("+series("postern_invitations", `state="open"`)+")", "")},
+			{title: "Oldest open invitation", kind: stat, unit: "s", asks: one("max("+series("postern_invitations_oldest_open_age_seconds")+")", "")},
+		},
+		{
+			{title: "Memberships", stack: true, asks: one("max by (state) ("+series("postern_memberships")+")", "{{state}}")},
+			{title: "Invitations", asks: one("max by (state) ("+series("postern_invitations")+")", "{{state}}")},
+			{title: "Invitations by event", asks: one(grown("type", events, `type=~"invitation[.].*"`), "{{type}}")},
+			{title: "Grants by event", says: "Roles, accounts and tools that were given or taken.",
+				asks: one(grown("type", events, `type=~"member[.](grants_changed|role_changed|tool_granted|tool_revoked|cloned|cpni_changed)"`), "{{type}}")},
+		},
+		{
+			{title: "Members by event", asks: one(grown("type", events, `type=~"member[.](created|activated|suspended|reactivated|removed|restored|purged)"`), "{{type}}")},
+			{title: "All other events", says: "Of the audit trail.", asks: one(grown("type", events, `type!~"(member|invitation)[.].*"`), "{{type}}")},
+			{title: "Administration", says: "Requests of the management listener.", unit: "reqps", stack: true, asks: one(rate("code", "postern_http_requests_total", `listener="management"`), "{{code}}")},
+			{title: "Too many requests", says: "That were refused: of an address, of a credential, or for mails.", unit: "reqps", asks: one(rate("limit", "postern_rate_limited_requests_total"), "{{limit}}")},
+		},
+	}}
 }

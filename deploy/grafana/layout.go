@@ -18,6 +18,7 @@ type chart struct {
 	unit        string  // of Grafana's
 	most        float64 // of the axis; 0: as much as there is
 	stack       bool
+	low         bool   // the axis goes below 0
 	steps       []step // from where on a number is worth a look
 	asks        []ask
 }
@@ -83,7 +84,10 @@ func (c chart) panel() panel {
 }
 
 func (c chart) fields() *fields {
-	d := map[string]any{"unit": c.unit, "min": 0}
+	d := map[string]any{"unit": c.unit}
+	if !c.low {
+		d["min"] = 0
+	}
 	if c.unit == "" {
 		d["unit"] = "short"
 	}

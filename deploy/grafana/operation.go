@@ -24,6 +24,7 @@ func served() row {
 			{title: "Refused callers", unit: "reqps", asks: one(rate("listener, reason", "postern_auth_failures_total"), "{{listener}} {{reason}}")},
 			{title: "Refused connections", unit: "reqps", asks: one(rate("listener, reason", "postern_http_connections_refused_total"), "{{listener}} {{reason}}")},
 			{title: "Panics", says: "Each is a bug.", steps: []step{{1, "red"}}, asks: one(grown("listener", "postern_panics_total"), "{{listener}}")},
+			{title: "Certificates end in", unit: "s", steps: []step{{0, "red"}, {7 * 24 * 3600, "green"}}, asks: one(series("postern_tls_certificate_expiry_timestamp_seconds")+" - time()", "{{instance}} {{listener}}")},
 			{title: "New certificates", asks: one(grown("listener, result", "postern_tls_reloads_total"), "{{listener}} {{result}}")},
 		},
 	}}
@@ -36,6 +37,7 @@ func resources() row {
 			{title: "CPU", asks: one(rate("instance", "process_cpu_seconds_total"), "{{instance}}")},
 			{title: "Memory", unit: "bytes", asks: []ask{{series("process_resident_memory_bytes"), "{{instance}}"}, {series("go_memstats_heap_inuse_bytes"), "{{instance}} heap"}}},
 			{title: "Goroutines", asks: one(series("go_goroutines"), "{{instance}}")},
+			{title: "Free disk", unit: "bytes", asks: one(series("postern_disk_free_bytes"), "{{instance}} {{holds}}")},
 			{title: "Open files", asks: one(series("process_open_fds"), "{{instance}}")},
 		},
 		{

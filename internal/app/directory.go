@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/feed"
 	"github.com/postern-authz/postern/internal/grant"
 	"github.com/postern-authz/postern/internal/httpserver"
+	"github.com/postern-authz/postern/internal/ops"
 	"github.com/postern-authz/postern/internal/store"
 	"github.com/postern-authz/postern/internal/token"
 )
@@ -83,6 +85,10 @@ func (s *server) openStore(ctx context.Context) (_ grant.Source, err error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	s.registry.MustRegister(s.store.Clock())
+	if file, ok := s.cfg.Database.SQLite(); ok {
+		s.registry.MustRegister(ops.FreeSpace("directory", filepath.Dir(file)))
 	}
 	s.appKeys = appKeys{s.store}
 	s.tokens, err = token.New(s.shared, s.directory)

@@ -35,6 +35,7 @@ func (s *server) management(ctx context.Context) (*httpserver.Server, error) {
 	if err := s.insist(ctx, func() error { return s.firstKey(ctx, admin) }); err != nil {
 		return nil, err
 	}
+	s.registry.MustRegister(s.store.People())
 	s.background("held addresses", giveHeld(heldEvery, s.Log, admin.GiveHeldAddresses))
 	callers, err := s.callers()
 	if err != nil {
@@ -46,7 +47,7 @@ func (s *server) management(ctx context.Context) (*httpserver.Server, error) {
 		LogRequests: s.cfg.LogRequests, Log: s.Log, Metrics: s.registry,
 	})
 	return server, managementapi.Register(server.App, managementapi.Options{
-		PAP: admin, Feed: s.publisher(), Tokens: s.tokens, Secret: s.secret,
+		PAP: admin, Feed: s.publisher(), Tokens: s.tokens, Secret: s.secret, Registerer: s.registry,
 		Authenticate: func(c *fiber.Ctx) (pap.Principal, error) { return identify(c, callers) },
 		Limits: managementapi.Limits{
 			StrangerPerMinute: float64(m.StrangerRate), CredentialPerSecond: float64(m.Rate), CredentialBurst: 2 * m.Rate,
@@ -70,7 +71,7 @@ func (s *server) administration() (*pap.PAP, error) {
 		Store: following{s.store, func(at authz.Revision) { s.pip.Wake(); s.announce(at); worker.Wake() }},
 		Judge: s.pdp, Links: links, Secrets: secrets, PortalURLs: s.cfg.PortalURLs,
 		PlainWebhooks: len(s.cfg.WebhookAllow) > 0, Log: s.Log,
-		Limits: pap.Limits{Cooldown: s.cfg.InvitationCooldown},
+		Limits: pap.Limits{Cooldown: s.cfg.InvitationCooldown}, Registerer: s.registry,
 	}
 	if o.Limits.Cooldown == 0 {
 		o.Limits.Cooldown = -1 // none, where the zero value is the default

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -217,6 +218,7 @@ func (s *server) openLog() error {
 		if err != nil {
 			return fmt.Errorf("POSTERN_DECISION_LOG: %w", err)
 		}
+		s.registry.MustRegister(ops.FreeSpace("decision_log", filepath.Dir(string(target))))
 	}
 	host, err := os.Hostname()
 	if err != nil {

@@ -145,6 +145,7 @@ func (c *Client) send(ctx context.Context, operation, address string, body []byt
 		return nil, fmt.Errorf("ask the directory: %w: %w", err, authz.ErrUnavailable)
 	}
 	defer response.Body.Close()
+	c.dated(response.Header.Get("Date"))
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
 		return nil, fmt.Errorf("read the directory's answer: %w: %w", err, authz.ErrUnavailable)
@@ -153,6 +154,14 @@ func (c *Client) send(ctx context.Context, operation, address string, body []byt
 		return nil, refused(response.StatusCode, text)
 	}
 	return text, nil
+}
+
+// dated takes note of the clock of a server, whose date leaves out what is less
+// than a second.
+func (c *Client) dated(date string) {
+	if at, err := http.ParseTime(date); err == nil {
+		c.skew.Set(at.Add(time.Second / 2).Sub(c.now()).Seconds())
+	}
 }
 
 // A refusal is an answer that is none, of one of the kinds that ask names.

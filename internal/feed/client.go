@@ -41,6 +41,7 @@ type Client struct {
 	id     string        // of the directory; set once, by Open
 	now    func() time.Time
 	meter  *dependency.Meter
+	skew   prometheus.Gauge // of the clock of whoever answered last
 }
 
 // What may fail.
@@ -85,9 +86,16 @@ func NewClient(o Options) *Client {
 		reads: connected(o.CA, maxReads),
 		now:   o.Now,
 		meter: dependency.New(o.Registerer, "directory", opOpen, opChanges, opRead, opAppKey),
+		skew: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "postern_clock_skew_seconds",
+			Help: "How far the clock of the directory is ahead of this server's: of its database, or of the server that is asked for it.",
+		}),
 	}
 	if c.now == nil {
 		c.now = time.Now
+	}
+	if o.Registerer != nil {
+		o.Registerer.MustRegister(c.skew)
 	}
 	for _, u := range o.URLs {
 		c.urls = append(c.urls, strings.TrimRight(u, "/"))

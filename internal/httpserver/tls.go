@@ -32,6 +32,7 @@ type Certificates struct {
 	current atomic.Pointer[tls.Config]
 	seen    [3]stamp // used by NewCertificates, then by Watch only
 	reloads *prometheus.CounterVec
+	expires prometheus.Gauge
 }
 
 // A stamp tells one state of a file from the next.
@@ -48,11 +49,13 @@ func NewCertificates(o CertificateOptions) (*Certificates, error) {
 	}
 	c := &Certificates{options: o, reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "postern_tls_reloads_total", Help: "Changes of certificate files that were taken over, or could not be read.",
-	}, []string{"result"})}
+	}, []string{"result"}), expires: prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "postern_tls_certificate_expiry_timestamp_seconds", Help: "When the certificate in use ends.",
+	})}
 	c.reloads.WithLabelValues("ok")
 	c.reloads.WithLabelValues("error")
 	if o.Metrics != nil {
-		prometheus.WrapRegistererWith(prometheus.Labels{"listener": o.Listener}, o.Metrics).MustRegister(c.reloads)
+		prometheus.WrapRegistererWith(prometheus.Labels{"listener": o.Listener}, o.Metrics).MustRegister(c.reloads, c.expires)
 	}
 	return c, c.load(c.stamps())
 }
@@ -119,6 +122,7 @@ func (c *Certificates) load(now [3]stamp) error {
 		config.SessionTicketsDisabled = true // a ticket would outlive the CA that vouched for it
 	}
 	c.current.Store(config)
+	c.expires.Set(float64(pair.Leaf.NotAfter.Unix()))
 	c.seen = now
 	return nil
 }

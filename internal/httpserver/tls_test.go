@@ -157,6 +157,9 @@ func TestF38CertificatesFollowTheirFiles(t *testing.T) {
 		t.Errorf("after a change got certificate %v, want %v", got, second)
 	}
 	certs.check() // nothing has changed
+	if ends := testutil.ToFloat64(certs.expires); ends < float64(time.Now().Unix()) {
+		t.Errorf("got a certificate that ended at %v, want the one in use", ends)
+	}
 	for result, want := range map[string]float64{"ok": 1, "error": 1} {
 		if got := testutil.ToFloat64(certs.reloads.WithLabelValues(result)); got != want {
 			t.Errorf("reloads that were %s got %v, want %v", result, got, want)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
 	"github.com/postern-authz/postern/internal/httpserver"
@@ -29,6 +30,30 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// newLimited counts what was refused because there was too much of it: by the
+// limit of strangers (address), of callers (credential), or on mails and
+// invitations (mails).
+func newLimited(to prometheus.Registerer) *prometheus.CounterVec {
+	limited := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "postern_rate_limited_requests_total",
+		Help: "Requests of the management listener that were refused because there were too many, by the limit: of an address, of a credential, or on mails.",
+	}, []string{"limit"})
+	for _, limit := range []string{limitAddress, limitCredential, limitMails} {
+		limited.WithLabelValues(limit)
+	}
+	if to != nil {
+		to.MustRegister(limited)
+	}
+	return limited
+}
+
+// What limits are on.
+const (
+	limitAddress    = "address"
+	limitCredential = "credential"
+	limitMails      = "mails"
+)
+
 // maxBuckets is how many callers a limiter knows apart. Beyond it the one that
 // asked longest ago is forgotten.
 const maxBuckets = 10_000
@@ -38,6 +63,7 @@ type limiter struct {
 	rate  rate.Limit
 	burst int
 	now   func() time.Time
+	over  prometheus.Counter // requests that were one too many
 
 	mu     sync.Mutex
 	recent *list.List               // guarded by mu; of *bucket, who asked last at the front
@@ -49,8 +75,8 @@ type bucket struct {
 	allowed *rate.Limiter
 }
 
-func newLimiter(perSecond float64, burst int, now func() time.Time) *limiter {
-	return &limiter{rate: rate.Limit(perSecond), burst: burst, now: now, recent: list.New(), known: map[string]*list.Element{}}
+func newLimiter(perSecond float64, burst int, now func() time.Time, over prometheus.Counter) *limiter {
+	return &limiter{rate: rate.Limit(perSecond), burst: burst, now: now, over: over, recent: list.New(), known: map[string]*list.Element{}}
 }
 
 // take counts one request. One too many is a problem that says how long to wait.
@@ -62,6 +88,7 @@ func (l *limiter) take(key string) error {
 		return nil
 	}
 	r.CancelAt(now)
+	l.over.Inc()
 	seconds := int(math.Ceil(wait.Seconds()))
 	return &httpserver.Problem{
 		Status: fiber.StatusTooManyRequests, Reason: "rate-limited", RetryAfter: seconds,

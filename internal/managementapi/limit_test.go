@@ -7,12 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/postern-authz/postern/internal/httpserver"
 )
 
 func TestC14ACallerIsLimitedAlone(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
-	l := newLimiter(10.0/60, 10, func() time.Time { return now })
+	l := newLimiter(10.0/60, 10, func() time.Time { return now }, prometheus.NewCounter(prometheus.CounterOpts{}))
 	for i := range 10 {
 		if err := l.take("a"); err != nil {
 			t.Fatalf("request %d: %v", i, err)
@@ -32,7 +34,7 @@ func TestC14ACallerIsLimitedAlone(t *testing.T) {
 }
 
 func TestALimiterForgetsWhoAskedLongestAgo(t *testing.T) {
-	l := newLimiter(1, 1, time.Now)
+	l := newLimiter(1, 1, time.Now, prometheus.NewCounter(prometheus.CounterOpts{}))
 	for i := range maxBuckets + 10 {
 		_ = l.take(fmt.Sprint(i))
 	}

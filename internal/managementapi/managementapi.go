@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/httpserver"
@@ -33,7 +34,8 @@ type Options struct {
 	Feed         Feed   // of the directory; nil: it is not published
 	Secret       []byte // 32 bytes or more; page tokens are sealed with a key of it
 	Limits       Limits
-	Now          func() time.Time // the clock of PAP
+	Now          func() time.Time      // the clock of PAP
+	Registerer   prometheus.Registerer // nil: nothing is counted
 }
 
 // MaxBody is the longest body of a request, in bytes. The listener reads no
@@ -56,8 +58,9 @@ type api struct {
 	tokens      Tokens
 	identity    func(*fiber.Ctx) (pap.Principal, error)
 	seal        *seal
-	strangers   *limiter // by address
-	credentials *limiter // by credential
+	strangers   *limiter           // by address
+	credentials *limiter           // by credential
+	mails       prometheus.Counter // refused by the PAP's limits
 }
 
 // Register adds the routes to r.
@@ -72,11 +75,12 @@ func Register(r fiber.Router, o Options) error {
 	if err != nil {
 		return err
 	}
-	l := o.Limits.withDefaults()
+	l, limited := o.Limits.withDefaults(), newLimited(o.Registerer)
 	a := &api{
 		pap: o.PAP, feed: o.Feed, tokens: o.Tokens, identity: o.Authenticate, seal: seal,
-		strangers:   newLimiter(l.StrangerPerMinute/60, int(l.StrangerPerMinute), o.Now),
-		credentials: newLimiter(l.CredentialPerSecond, l.CredentialBurst, o.Now),
+		strangers:   newLimiter(l.StrangerPerMinute/60, int(l.StrangerPerMinute), o.Now, limited.WithLabelValues(limitAddress)),
+		credentials: newLimiter(l.CredentialPerSecond, l.CredentialBurst, o.Now, limited.WithLabelValues(limitCredential)),
+		mails:       limited.WithLabelValues(limitMails),
 	}
 	r.Use(manners)
 	for _, op := range operations() {
@@ -114,7 +118,11 @@ func (a *api) run(c *fiber.Ctx, op operation) error {
 	if err != nil {
 		return explain(err)
 	}
-	return explain(op.handle(r))
+	err = op.handle(r)
+	if errors.Is(err, pap.ErrTooMany) {
+		a.mails.Inc()
+	}
+	return explain(err)
 }
 
 // strange keeps strangers from learning which paths there are.

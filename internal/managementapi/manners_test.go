@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/postern-authz/postern/internal/pap"
 )
 
@@ -268,7 +271,8 @@ func TestC14StrangersAreLimitedByAddress(t *testing.T) {
 }
 
 func TestC14CredentialsAreLimited(t *testing.T) {
-	l := listen(t, Options{Limits: Limits{CredentialPerSecond: 1, CredentialBurst: 3}})
+	registry := prometheus.NewRegistry()
+	l := listen(t, Options{Limits: Limits{CredentialPerSecond: 1, CredentialBurst: 3}, Registerer: registry})
 	for range 3 {
 		l.as("paula", "GET", "/v1/me", "").wants(200, "")
 	}
@@ -276,6 +280,16 @@ func TestC14CredentialsAreLimited(t *testing.T) {
 	l.as("adam", "GET", "/v1/me", "").wants(200, "")
 	l.wait(time.Second)
 	l.as("paula", "GET", "/v1/me", "").wants(200, "")
+	const want = `
+# HELP postern_rate_limited_requests_total Requests of the management listener that were refused because there were too many, by the limit: of an address, of a credential, or on mails.
+# TYPE postern_rate_limited_requests_total counter
+postern_rate_limited_requests_total{limit="address"} 0
+postern_rate_limited_requests_total{limit="credential"} 1
+postern_rate_limited_requests_total{limit="mails"} 0
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "postern_rate_limited_requests_total"); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestEveryProblemHasItsPage(t *testing.T) {

@@ -7,6 +7,7 @@ import "context"
 // transaction: what it cannot keep is not made. Nobody asks for it, so the
 // policy is not asked either.
 func (p *PAP) FirstOperatorKey(ctx context.Context, keep func(secret string) error) error {
+	var events []Event
 	_, err := p.Store.Change(ctx, func(tx Tx) error {
 		w, err := p.begin(ctx, Call{}, tx, tx)
 		if err != nil {
@@ -26,8 +27,12 @@ func (p *PAP) FirstOperatorKey(ctx context.Context, keep func(secret string) err
 		if err := w.record(); err != nil {
 			return err
 		}
+		events = w.events
 		return keep(made.Secret)
 	})
+	if err == nil {
+		p.happened(events)
+	}
 	return err
 }
 

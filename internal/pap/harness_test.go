@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/directory"
 	"github.com/postern-authz/postern/internal/grant"
@@ -148,9 +150,27 @@ func newHouse(t testing.TB, dsn string) *house {
 	h.pdp = pdp.New(pdp.Options{Policies: engine, Facts: pip})
 	h.PAP = pap.New(pap.Options{
 		Store: h.store, Judge: h.pdp, Links: links(t), Passwords: passwords{},
-		PortalURLs: []string{"https://portal.example"}, Now: h.clock,
+		PortalURLs: []string{"https://portal.example"}, Now: h.clock, Registerer: h.counted(),
 	})
 	return h
+}
+
+// counted wants every event that happens in the house to be counted under a type
+// of its own.
+func (h *house) counted() prometheus.Registerer {
+	registry := prometheus.NewRegistry()
+	h.t.Cleanup(func() {
+		families, err := registry.Gather()
+		if err != nil {
+			h.t.Error(err)
+		}
+		for _, m := range families[0].GetMetric() {
+			if m.GetLabel()[0].GetValue() == "other" && m.GetCounter().GetValue() > 0 {
+				h.t.Error("an event is of a type that metrics do not list: add it to eventTypes")
+			}
+		}
+	})
+	return registry
 }
 
 // furnish imports records, as NDJSON.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/postern-authz/postern/internal/authz"
 )
@@ -100,10 +101,14 @@ type Options struct {
 	Log           *slog.Logger
 	Now           func() time.Time
 	NewID         func(prefix string) string // default: the prefix and a UUID version 7
+	Registerer    prometheus.Registerer      // nil: nothing is counted
 }
 
 // A PAP administers one directory. Any number of goroutines may use it at once.
-type PAP struct{ Options }
+type PAP struct {
+	Options
+	counted *prometheus.CounterVec // events, by type
+}
 
 // New makes a PAP.
 func New(o Options) *PAP {
@@ -117,5 +122,5 @@ func New(o Options) *PAP {
 		o.NewID = func(prefix string) string { return prefix + uuid.Must(uuid.NewV7()).String() }
 	}
 	o.Limits = o.Limits.withDefaults()
-	return &PAP{o}
+	return &PAP{o, newEvents(o.Registerer)}
 }

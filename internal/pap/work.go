@@ -39,6 +39,7 @@ func change[T any](ctx context.Context, p *PAP, call Call, do func(*work) (T, st
 	var made T
 	var done Change
 	var kept error
+	var events []Event
 	revision, err := p.Store.Change(ctx, func(tx Tx) error {
 		w, err := p.begin(ctx, call, tx, tx)
 		if err != nil {
@@ -67,6 +68,7 @@ func change[T any](ctx context.Context, p *PAP, call Call, do func(*work) (T, st
 		if call.ValidateOnly && kept == nil {
 			return errValidated
 		}
+		events = w.events
 		return nil
 	})
 	var none T
@@ -75,7 +77,9 @@ func change[T any](ctx context.Context, p *PAP, call Call, do func(*work) (T, st
 		return made, done, nil
 	case err != nil:
 		return none, Change{}, err
-	case kept != nil:
+	}
+	p.happened(events)
+	if kept != nil {
 		return none, Change{Revision: revision}, kept
 	}
 	done.Revision = revision

@@ -34,7 +34,9 @@ type dialect struct {
 	// settings, if any, begin each transaction: a pooler keeps none for longer.
 	settings string
 	// notify, if any, tells of a revision ($1) whoever listens, once it is committed.
-	notify   string
+	notify string
+	// clock, if any, is a query for the database's time in milliseconds.
+	clock    string
 	migrates bool // serve makes the schema itself
 	// connect makes the first connection of a pool.
 	connect func(context.Context, *sql.DB) error

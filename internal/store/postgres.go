@@ -34,6 +34,7 @@ func postgresDialect() dialect {
 		unavailable: postgresUnavailable,
 		dead:        postgresDead,
 		unknown:     postgresUnknown,
+		clock:       "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
 		notify:      "SELECT pg_notify('" + channel + "', $1)",
 	}
 }

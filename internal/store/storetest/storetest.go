@@ -31,6 +31,7 @@ func Run(t *testing.T, newDSN func(testing.TB) string) {
 		{"lists", testLists},
 		{"administration", testAdministered},
 		{"outbox", testOutbox},
+		{"census", testCensus},
 		{"races", testRaces},
 		{"migration", testMigration},
 	} {

@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// scrapeTimeout bounds what a scrape may ask of the database.
+const scrapeTimeout = 3 * time.Second
+
+// A census is taken when it is scraped, if the last one is older than this and
+// than so many times what that took: in a directory that is large a scrape must
+// not cost a processor.
+const (
+	censusEvery = 10 * time.Second
+	censusShare = 20
+)
+
+// People are the gauges of what people administer, taken from SQL when they are
+// scraped. They are for servers that administer.
+func (s *Store) People() prometheus.Collector {
+	describe := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return &people{
+		store:         s,
+		organizations: describe("postern_organizations", "Organizations in the directory."),
+		users:         describe("postern_users", "Users in the directory, those without a membership too."),
+		memberships:   describe("postern_memberships", "Memberships by state.", "state"),
+		invitations:   describe("postern_invitations", "Invitations that wait to be accepted (open), and those whose time has passed (expired).", "state"),
+		oldest:        describe("postern_invitations_oldest_open_age_seconds", "Age of the oldest open invitation; 0 if there is none."),
+	}
+}
+
+type people struct {
+	store                                                  *Store
+	organizations, users, memberships, invitations, oldest *prometheus.Desc
+
+	mu    sync.Mutex
+	known *Census       // nil: it was never taken
+	at    time.Time     // when it was last tried
+	took  time.Duration // the last one
+}
+
+// Describe implements prometheus.Collector.
+func (p *people) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{p.organizations, p.users, p.memberships, p.invitations, p.oldest} {
+		to <- d
+	}
+}
+
+// Collect implements prometheus.Collector. While the database does not answer it
+// gives what it knew last.
+func (p *people) Collect(to chan<- prometheus.Metric) {
+	c := p.census()
+	if c == nil {
+		return
+	}
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	gauge(p.organizations, float64(c.Organizations))
+	gauge(p.users, float64(c.Users))
+	for _, state := range []string{"invited", "active", "suspended", "removed", "superseded"} {
+		gauge(p.memberships, float64(c.Memberships[state]), state)
+	}
+	gauge(p.invitations, float64(c.Open), "open")
+	gauge(p.invitations, float64(c.Expired), "expired")
+	age := 0.0
+	if !c.Oldest.IsZero() {
+		age = max(0, p.store.now().Sub(c.Oldest).Seconds())
+	}
+	gauge(p.oldest, age)
+}
+
+func (p *people) census() *Census {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if began := time.Now(); began.Sub(p.at) > max(censusEvery, censusShare*p.took) {
+		ctx, stop := context.WithTimeout(context.Background(), scrapeTimeout)
+		defer stop()
+		if c, err := p.store.Census(ctx); err == nil {
+			p.known = &c
+		}
+		p.at, p.took = began, time.Since(began)
+	}
+	return p.known
+}
+
+// Clock is the gauge of the database's clock, which it is asked for when it is
+// scraped.
+func (s *Store) Clock() prometheus.Collector {
+	return clock{s, prometheus.NewDesc("postern_clock_skew_seconds", clockHelp, nil, nil)}
+}
+
+const clockHelp = "How far the clock of the directory is ahead of this server's: of its database, or of the server that is asked for it."
+
+type clock struct {
+	store *Store
+	skew  *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (c clock) Describe(to chan<- *prometheus.Desc) { to <- c.skew }
+
+// Collect implements prometheus.Collector. There is no sample while the database
+// does not answer.
+func (c clock) Collect(to chan<- prometheus.Metric) {
+	ctx, stop := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer stop()
+	if ahead, err := c.store.ClockSkew(ctx); err == nil {
+		to <- prometheus.MustNewConstMetric(c.skew, prometheus.GaugeValue, ahead.Seconds())
+	}
+}
