@@ -23,6 +23,7 @@ func TestEverythingIsWatched(t *testing.T) {
 	t.Run("every panel shows something", w.panelsShow)
 	t.Run("every rule finds what it looks for", w.rulesFind)
 	t.Run("every metric has a reader", w.metricsAreRead)
+	t.Run("the reference is true", w.referenceIsTrue)
 	t.Run("no alert fires", w.nothingFires)
 	t.Run("an alert fires when Redis stops", w.redisStops)
 }
