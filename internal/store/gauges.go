@@ -79,13 +79,13 @@ func (p *people) Collect(to chan<- prometheus.Metric) {
 func (p *people) census() *Census {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if began := time.Now(); began.Sub(p.at) > max(censusEvery, censusShare*p.took) {
+	if began := p.store.now(); began.Sub(p.at) > max(censusEvery, censusShare*p.took) {
 		ctx, stop := context.WithTimeout(context.Background(), scrapeTimeout)
 		defer stop()
 		if c, err := p.store.Census(ctx); err == nil {
 			p.known = &c
 		}
-		p.at, p.took = began, time.Since(began)
+		p.at, p.took = began, p.store.now().Sub(began)
 	}
 	return p.known
 }
