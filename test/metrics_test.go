@@ -26,6 +26,7 @@ func TestEverythingIsWatched(t *testing.T) {
 	t.Run("the reference is true", w.referenceIsTrue)
 	t.Run("no alert fires", w.nothingFires)
 	t.Run("an alert fires when Redis stops", w.redisStops)
+	t.Run("no series comes with a larger directory", w.seriesStay)
 }
 
 func (w *watched) pagesAreClean(t *testing.T) {

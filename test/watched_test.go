@@ -23,6 +23,7 @@ type watched struct {
 	office
 	t       *testing.T
 	redis   *fleet.Redis
+	i       installation // of the server
 	sidecar *server
 }
 
@@ -38,6 +39,7 @@ func newWatched(t *testing.T) *watched {
 	i := install(t, append(shared, "POSTERN_DECISIONS_AUTH=none")...)
 	i.env = append(i.env, "POSTERN_DECISION_LOG="+filepath.Join(i.dir, "decisions.ndjson"), "POSTERN_MAIL=file://"+t.TempDir(),
 		"POSTERN_MAIL_FROM=portal@acme.example", "POSTERN_PORTAL_URLS=https://portal.example")
+	w.i = i
 	w.office = administered(t, i)
 	w.sidecar = w.beside(t, shared)
 	w.load()
