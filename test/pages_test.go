@@ -1,7 +1,9 @@
 package test
 
 import (
+	"cmp"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -61,6 +63,42 @@ func TestTheFailurePageIsTrue(t *testing.T) {
 	if rows < 25 {
 		t.Errorf("got %d rows, want those of the page", rows)
 	}
+}
+
+// TestTopicsNamePathsThatAreServed asks a server for each path that `postern help
+// TOPIC` names. Commands and settings of topics are looked at beside the topics.
+func TestTopicsNamePathsThatAreServed(t *testing.T) {
+	t.Parallel()
+	topics, err := filepath.Glob("../cmd/postern/help/*.txt")
+	if err != nil || len(topics) == 0 {
+		t.Fatalf("got %d topics: %v", len(topics), err)
+	}
+	s := install(t, "POSTERN_PUBLIC_URL=https://pdp.example.com", "POSTERN_TRUSTED_PROXIES=127.0.0.1/32").serve(t)
+	named := regexp.MustCompile(`(?m)(?:^| )((?:GET|POST|PUT|PATCH|DELETE) )?(/(?:access|v1|authz|\.well-known|metrics|readyz|livez|health)[\w/.-]*)`)
+	for _, topic := range topics {
+		for _, found := range named.FindAllStringSubmatch(prose(t, topic), -1) {
+			method, path := strings.TrimSpace(cmp.Or(found[1], "GET")), strings.TrimSuffix(found[2], "...")
+			if !s.misses(t, method, path) {
+				continue
+			}
+			t.Errorf("%s: %s %s is not served", topic, method, path)
+		}
+	}
+}
+
+// misses says whether no listener serves a path.
+func (s *server) misses(t *testing.T, method, path string) bool {
+	t.Helper()
+	for _, e := range []endpoint{s.decisions, s.administration, s.ops} {
+		x, err := e.send(method, path, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.status != http.StatusNotFound {
+			return false
+		}
+	}
+	return true
 }
 
 // pages are all of the repository's.
