@@ -89,7 +89,7 @@ func command(s streams) *cobra.Command {
 		serveCommand(s), decideCommand(s), importCommand(s), exportCommand(s), migrateCommand(s),
 		backupCommand(s), restoreCommand(s), verifyCommand(s),
 		orgCommand(s), memberCommand(s), inviteCommand(s), tokenCommand(s), auditCommand(s),
-		policyCommand(s), keyCommand(s), secretCommand(s), configCommand(s), healthcheckCommand(s), versionCommand(s),
+		policyCommand(s), keyCommand(s), secretCommand(s), configCommand(s), healthcheckCommand(s), openapiCommand(s), versionCommand(s),
 	)
 	return root
 }

@@ -71,6 +71,7 @@ func Register(r fiber.Router, o Options) error {
 	}
 	r.Post(pathEvaluation, handlers(a.evaluation)...)
 	r.Post(pathEvaluations, handlers(a.evaluations)...)
+	r.Get("/openapi.json", showDocument)
 	r.Get(wellKnown, published.serve)
 	r.Get(wellKnown+"/*", published.serve)
 	return nil

@@ -143,7 +143,7 @@ func (l *logged) String() string {
 
 func listen(t testing.TB, o Options) *listener {
 	t.Helper()
-	l := &listener{fixture: &fixture{}, client: &http.Client{Transport: &http.Transport{DisableCompression: true}, Timeout: 10 * time.Second}}
+	l := &listener{fixture: &fixture{}, client: &http.Client{Timeout: 10 * time.Second, Transport: checked(t, &http.Transport{DisableCompression: true})}}
 	if o.PDP == nil {
 		o.PDP = l.fixture
 	}

@@ -1,5 +1,5 @@
-// Package openapitest checks answers of the management listener against its
-// OpenAPI file. Tests use it, the product does not.
+// Package openapitest checks what listeners are asked and answer against their
+// OpenAPI files. Tests use it, the product does not.
 package openapitest
 
 import (
@@ -38,11 +38,42 @@ func New(document []byte) (*Checker, error) {
 	for _, s := range doc.Components.Schemas {
 		closeSchema(s.Value, map[*openapi3.Schema]bool{})
 	}
-	router, err := legacy.NewRouter(doc)
+	router, err := legacy.NewRouter(widened(doc))
 	if err != nil {
 		return nil, fmt.Errorf("find the operations of the OpenAPI file: %w", err)
 	}
 	return &Checker{doc, router}, nil
+}
+
+// widened is a document with what OpenAPI cannot say: an operation with
+// x-any-method is one of every method, and a parameter with x-segments has slashes.
+func widened(doc *openapi3.T) *openapi3.T {
+	wide := *doc
+	wide.Paths = openapi3.NewPaths()
+	for path, item := range doc.Paths.Map() {
+		copied := *item
+		if get := item.Get; get != nil && get.Extensions["x-any-method"] == true {
+			for _, method := range []string{http.MethodPut, http.MethodPost, http.MethodDelete, http.MethodOptions, http.MethodPatch} {
+				op := *get
+				op.OperationID += " with " + method
+				copied.SetOperation(method, &op)
+			}
+		}
+		wide.Paths.Set(segments(path, item), &copied)
+	}
+	return &wide
+}
+
+// segments writes a parameter with slashes as the router wants it.
+func segments(path string, item *openapi3.PathItem) string {
+	for _, op := range item.Operations() {
+		for _, p := range op.Parameters {
+			if p.Value.Extensions["x-segments"] == true {
+				path = strings.ReplaceAll(path, "{"+p.Value.Name+"}", "{"+p.Value.Name+"*}")
+			}
+		}
+	}
+	return path
 }
 
 // closeSchema lets an object have no member but those that are named.
@@ -61,6 +92,28 @@ func closeSchema(s *openapi3.Schema, done map[*openapi3.Schema]bool) {
 	if s.Items != nil {
 		closeSchema(s.Items.Value, done)
 	}
+}
+
+// CheckRequest says what is wrong with a request that was answered as one that is
+// right.
+func (c *Checker) CheckRequest(req *http.Request, body []byte) error {
+	bare, err := http.NewRequest(req.Method, req.URL.RequestURI(), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	bare.Header = req.Header
+	route, params, err := c.router.FindRoute(bare)
+	if err != nil {
+		return nil // Check looks at what it is answered
+	}
+	input := &openapi3filter.RequestValidationInput{
+		Request: bare, PathParams: params, Route: route,
+		Options: &openapi3filter.Options{MultiError: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
+	}
+	if err := openapi3filter.ValidateRequest(context.Background(), input); err != nil {
+		return fmt.Errorf("%s %s was answered, though %.2000s is not what the OpenAPI file wants: %w", req.Method, req.URL, body, err)
+	}
+	return nil
 }
 
 // Document is the file that was read.
@@ -97,7 +150,11 @@ func (c *Checker) Check(req *http.Request, status int, header http.Header, body 
 }
 
 func (c *Checker) problem(req *http.Request, status int, header http.Header, body []byte) error {
-	if status < 400 || header.Get("Content-Type") != "application/problem+json" {
+	media := header.Get("Content-Type")
+	if status >= 400 && media == "application/json" && c.doc.Components.Schemas["Error"] != nil {
+		return c.visit("Error", body) // at the paths of OPA
+	}
+	if status < 400 || media != "application/problem+json" {
 		return fmt.Errorf("%s %s answered %d %.200s, but it is no operation of the OpenAPI file", req.Method, req.URL, status, body)
 	}
 	return c.visit("Problem", body)
@@ -128,7 +185,8 @@ func (c *Checker) visit(schema string, text []byte) error {
 	return nil
 }
 
-// Transport sends requests and checks every answer before it is passed on.
+// Transport sends requests and checks every answer before it is passed on, and
+// every request that was answered well.
 type Transport struct {
 	Checker *Checker
 	Next    http.RoundTripper
@@ -137,9 +195,18 @@ type Transport struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	sent, err := read(req)
+	if err != nil {
+		return nil, err
+	}
 	resp, err := t.Next.RoundTrip(req)
 	if err != nil {
 		return nil, err
+	}
+	if resp.StatusCode < 300 {
+		if err := t.Checker.CheckRequest(req, sent); err != nil {
+			t.Fail(err)
+		}
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
@@ -150,4 +217,14 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		t.Fail(err)
 	}
 	return resp, nil
+}
+
+// read reads the body of a request and puts it back.
+func read(req *http.Request) ([]byte, error) {
+	if req.Body == nil {
+		return nil, nil
+	}
+	body, err := io.ReadAll(req.Body)
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	return body, err
 }

@@ -51,22 +51,33 @@ func New(o Options) *Server {
 }
 
 func (s *Server) routes(o Options) http.Handler {
-	ready := append([]Check{{Name: "draining", Probe: s.checkDraining}}, o.Ready...)
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics(o))
-	mux.Handle("GET /startupz", probe("startupz", o.Startup))
-	mux.Handle("GET /readyz", probe("readyz", ready))
-	mux.Handle("GET /healthz", probe("healthz", ready))
-	mux.Handle("GET /livez", probe("livez", o.Live))
-	mux.Handle("GET /version", build(o.Build))
-	if o.Pprof {
-		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	for path, handler := range s.handlers(o) {
+		mux.Handle("GET "+path, handler)
 	}
 	return mux
+}
+
+// handlers are all that is served, by path.
+func (s *Server) handlers(o Options) map[string]http.Handler {
+	ready := append([]Check{{Name: "draining", Probe: s.checkDraining}}, o.Ready...)
+	all := map[string]http.Handler{
+		"/metrics":      metrics(o),
+		"/startupz":     probe("startupz", o.Startup),
+		"/readyz":       probe("readyz", ready),
+		"/healthz":      probe("healthz", ready),
+		"/livez":        probe("livez", o.Live),
+		"/version":      build(o.Build),
+		"/openapi.json": http.HandlerFunc(showDocument),
+	}
+	if o.Pprof {
+		all["/debug/pprof/"] = http.HandlerFunc(pprof.Index) // and all below it
+		all["/debug/pprof/cmdline"] = http.HandlerFunc(pprof.Cmdline)
+		all["/debug/pprof/profile"] = http.HandlerFunc(pprof.Profile)
+		all["/debug/pprof/symbol"] = http.HandlerFunc(pprof.Symbol)
+		all["/debug/pprof/trace"] = http.HandlerFunc(pprof.Trace)
+	}
+	return all
 }
 
 // Serve answers on l until Shutdown, and closes it.
