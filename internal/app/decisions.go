@@ -24,7 +24,7 @@ func (s *server) decisions() (*httpserver.Server, error) {
 		return nil, err
 	}
 	server := httpserver.New(httpserver.Options{
-		Name: "decisions", MaxBody: int(d.MaxBody), MaxConns: d.MaxConns, MaxConnsPerIP: d.ConnsByIP,
+		Name: "decisions", Forbid: proxyauth.Paths, MaxBody: int(d.MaxBody), MaxConns: d.MaxConns, MaxConnsPerIP: d.ConnsByIP,
 		Timeout: d.Timeout, DrainDelay: s.cfg.DrainDelay, TLS: certificates,
 		ErrorForms:  []httpserver.ErrorForm{dataapi.ErrorForm()},
 		LogRequests: s.cfg.LogRequests, Log: s.Log, Metrics: s.registry,

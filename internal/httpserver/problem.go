@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -130,11 +131,25 @@ func (s *Server) handleError(c *fiber.Ctx, err error) error {
 
 // answer writes an error as a problem. What the caller is not told is logged.
 func (s *Server) answer(rc *fasthttp.RequestCtx, r *request, err error) {
-	p := problemOf(err)
+	p := problemOf(s.forbid(rc, err))
 	if p.Status >= fiber.StatusInternalServerError {
 		s.logFailure(r, p.Status, err)
 	}
 	s.write(rc, r, p, err)
+}
+
+// forbid makes a refusal a 403 at the paths of Options.Forbid.
+func (s *Server) forbid(rc *fasthttp.RequestCtx, err error) error {
+	prefix := s.options.Forbid
+	if prefix == "" || !bytes.HasPrefix(rc.URI().PathOriginal(), []byte(prefix)) {
+		return err
+	}
+	switch status, detail := Explain(err); {
+	case status == fiber.StatusUnauthorized, status == fiber.StatusForbidden, status >= fiber.StatusInternalServerError:
+		return err
+	default:
+		return &Problem{Status: fiber.StatusForbidden, Reason: "request-unclear", Title: "It is not clear what was asked for", Detail: detail, Err: err}
+	}
 }
 
 // problemOf is an error as it is answered, with nothing left out.

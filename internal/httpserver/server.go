@@ -33,6 +33,10 @@ type Options struct {
 	LogRequests bool        // whether every request is logged at level info; it is at debug in any case
 	ErrorForms  []ErrorForm // of paths where errors are no problems; the first that owns a path counts
 
+	// Forbid begins the paths at which whatever is refused is a 403 (but a 401 stays
+	// one): the proxies that ask there take another status for a fault. Empty: none.
+	Forbid string
+
 	TLS     *Certificates         // nil: plain HTTP
 	Log     *slog.Logger          // slog.Default()
 	Metrics prometheus.Registerer // a registry of its own

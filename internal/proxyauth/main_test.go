@@ -134,7 +134,7 @@ func listenOn(t *testing.T, address string, o Options) *caller {
 		}
 		o.Policies = e
 	}
-	server := httpserver.New(httpserver.Options{Name: "decisions", Timeout: 5 * time.Second, Log: o.Log, Metrics: prometheus.NewRegistry()})
+	server := httpserver.New(httpserver.Options{Name: "decisions", Forbid: Paths, Timeout: 5 * time.Second, Log: o.Log, Metrics: prometheus.NewRegistry()})
 	Register(server.App, o)
 	ln, err := httpserver.Listen(t.Context(), address)
 	if err != nil {

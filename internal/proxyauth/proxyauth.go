@@ -55,6 +55,7 @@ type Options struct {
 
 // The paths, one for each way in which proxies tell what they were asked.
 const (
+	Paths           = "/authz/" // what all of them begin with
 	PathForwardAuth = "/authz/forward-auth"
 	PathAuthRequest = "/authz/auth-request"
 	PathExtAuthz    = "/authz/ext-authz"
