@@ -20,6 +20,7 @@ func TestEverythingIsWatched(t *testing.T) {
 	t.Parallel()
 	w := newWatched(t)
 	t.Run("Prometheus has no complaint about the page", w.pagesAreClean)
+	t.Run("every way to ask is counted", w.waysAreCounted)
 	t.Run("every panel shows something", w.panelsShow)
 	t.Run("every rule finds what it looks for", w.rulesFind)
 	t.Run("every metric has a reader", w.metricsAreRead)
@@ -47,6 +48,12 @@ func (s *server) page(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return x.body
+}
+
+func (w *watched) waysAreCounted(t *testing.T) {
+	for _, api := range []string{"evaluation", "evaluations", "data", "batch", "forward_auth", "auth_request", "ext_authz", "management"} {
+		w.awaitMetric(t, fmt.Sprintf("postern_decisions_total{api=%q}", api), atLeast(1))
+	}
 }
 
 // panelsShow wants a number from each query of each panel: 0 is one, and the

@@ -35,8 +35,13 @@ func newWatched(t *testing.T) *watched {
 	}
 	t.Cleanup(redis.Stop)
 	w := &watched{t: t, redis: redis}
+	overlay, err := filepath.Abs("../bundles/proxy")
+	if err != nil {
+		t.Fatal(err)
+	}
 	shared := []string{"POSTERN_SECRET=" + strings.Repeat("s3cr3t", 8), "POSTERN_REDIS_ADDRS=" + redis.Addr()}
-	i := install(t, append(shared, "POSTERN_DECISIONS_AUTH=none")...)
+	i := install(t, append(shared, "POSTERN_DECISIONS_AUTH=none", "POSTERN_OVERLAYS="+overlay,
+		"POSTERN_TRUSTED_PROXIES=127.0.0.0/8", "POSTERN_PROXY_SUBJECT_HEADER=Remote-User")...)
 	i.env = append(i.env, "POSTERN_DECISION_LOG="+filepath.Join(i.dir, "decisions.ndjson"), "POSTERN_MAIL=file://"+t.TempDir(),
 		"POSTERN_MAIL_FROM=portal@acme.example", "POSTERN_PORTAL_URLS=https://portal.example")
 	w.i = i
@@ -122,19 +127,28 @@ func (w *watched) asked(n int) {
 		q, _ := ask([]string{subject, action, resource}) // three words are a question
 		return q.json()
 	}
-	decisions := []struct{ path, body string }{
-		{evaluation, one("login:rosa", "service.view", "account:a-1001")},
-		{evaluation, one("login:paula", "service.view", "account:a-1001")},
-		{evaluation, one("login:sam", "payment.make", "account:b-1001")},
-		{evaluation, one("login:nobody", "service.view", "account:a-1001")},
-		{evaluation, one("login:rosa", "nobody.knows", "account:a-1001")},
-		{evaluation, `{"subject":`},
-		{"/access/v1/evaluations", `{"subject":{"type":"login","id":"rosa"},"action":{"name":"service.view"},
+	const services = "/accounts/a-1001/services"
+	decisions := []struct {
+		path, body string
+		headers    []string // of a proxy
+	}{
+		{path: evaluation, body: one("login:rosa", "service.view", "account:a-1001")},
+		{path: evaluation, body: one("login:paula", "service.view", "account:a-1001")},
+		{path: evaluation, body: one("login:sam", "payment.make", "account:b-1001")},
+		{path: evaluation, body: one("login:nobody", "service.view", "account:a-1001")},
+		{path: evaluation, body: one("login:rosa", "nobody.knows", "account:a-1001")},
+		{path: evaluation, body: `{"subject":`},
+		{path: "/v1/data/postern/access/decision", body: `{"input":` + one("login:rosa", "service.view", "account:a-1001") + `}`},
+		{path: "/v1/batch/data/postern/access/decision", body: `{"inputs":{"a":` + one("login:rosa", "service.view", "account:a-1001") + `}}`},
+		{path: "/authz/forward-auth", headers: []string{"X-Forwarded-Method: GET", "X-Forwarded-Proto: https", "X-Forwarded-Host: portal", "X-Forwarded-Uri: " + services, "Remote-User: rosa"}},
+		{path: "/authz/auth-request", headers: []string{"X-Original-Method: GET", "X-Original-URL: https://portal" + services, "Remote-User: rosa"}},
+		{path: "/authz/ext-authz" + services, headers: []string{"Remote-User: rosa"}},
+		{path: "/access/v1/evaluations", body: `{"subject":{"type":"login","id":"rosa"},"action":{"name":"service.view"},
 			"evaluations":[{"resource":{"type":"account","id":"a-1001"}},{"resource":{"type":"account","id":"g-3001"}}]}`},
-		{"/nowhere", "{}"},
+		{path: "/nowhere", body: "{}"},
 	}
 	d := decisions[n%len(decisions)]
-	_, _ = w.decisions.send(http.MethodPost, d.path, d.body)
+	_, _ = w.decisions.send(http.MethodPost, d.path, d.body, d.headers...)
 	if n%len(decisions) != 0 {
 		return
 	}
