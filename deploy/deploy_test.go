@@ -147,7 +147,14 @@ func TestSettingsExist(t *testing.T) {
 		known[v.Name] = true
 		known[v.Name+"_FILE"] = v.Secret
 	}
-	for _, file := range []string{"../Dockerfile", "README.md", "../README.md", "docs/tour.md", "docs/upgrade.md", "docs/failures.md", "docs/comparison.md", "k8s/sidecar.yaml", "systemd/postern.service", "systemd/postern-sidecar.service", "systemd/postgres.conf"} {
+	files, err := filepath.Glob("helm/postern/templates/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, "../Dockerfile", "README.md", "../README.md", "docs/tour.md", "docs/upgrade.md", "docs/failures.md", "docs/comparison.md",
+		"compose.yaml", "helm/postern/values.yaml", "k8s/management.yaml", "k8s/decisions.yaml", "k8s/sidecar.yaml",
+		"systemd/postern.service", "systemd/postern-sidecar.service", "systemd/postgres.conf")
+	for _, file := range files {
 		for _, name := range matches(read(t, file), `\b(POSTERN_[A-Z_]+[A-Z])\b`) {
 			if !known[name] {
 				t.Errorf("%s: %s is no setting", file, name)
@@ -156,18 +163,52 @@ func TestSettingsExist(t *testing.T) {
 	}
 }
 
-func TestSidecarIsAcceptedByTheProgram(t *testing.T) {
-	environ := []string{"HOME=/"}
-	for _, pair := range regexp.MustCompile(`\{name: (POSTERN_\w+), value: "?([^"}]+)"?\}`).FindAllStringSubmatch(read(t, "k8s/sidecar.yaml"), -1) {
-		if name, secret := strings.CutSuffix(pair[1], "_FILE"); secret {
-			environ = append(environ, name+"="+strings.Repeat("s", 32))
-			continue
+// Every container of the manifests is one that the program takes, with the files
+// that are mounted.
+func TestManifestsAreAcceptedByTheProgram(t *testing.T) {
+	for name, right := range map[string]func(*config.Config) bool{
+		"management": func(c *config.Config) bool { return !c.Directory.Remote() && c.Management.TLSCert != "" },
+		"decisions":  func(c *config.Config) bool { return c.Directory.Remote() && c.Decisions.AuthMode() == config.AuthKey },
+		"sidecar":    func(c *config.Config) bool { return c.Directory.Remote() && c.Redis.On() && c.DrainDelay == 0 },
+	} {
+		text := strings.NewReplacer("/run/tls/postern", mounted(t), "/run/secrets/postern", mounted(t)).Replace(read(t, "k8s/"+name+".yaml"))
+		container, _, _ := strings.Cut(text[strings.Index(text, "kind: Deployment"):], "          ports:")
+		environ := []string{"HOME=/", "POSTERN_ONLY=" + strings.Replace(name, "sidecar", "decisions", 1)} // as --only says
+		for _, pair := range regexp.MustCompile(`- name: (POSTERN_\w+)\n +value: "([^"]*)"`).FindAllStringSubmatch(container, -1) {
+			environ = append(environ, pair[1]+"="+pair[2])
 		}
-		environ = append(environ, pair[1]+"="+pair[2])
+		if c, err := config.Load(environ); err != nil || !right(c) {
+			t.Errorf("%s: %q: got %+v, %v", name, environ, c, err)
+		}
 	}
-	c, err := config.Load(append(environ, "POSTERN_ONLY=decisions")) // as --only says
-	if err != nil || !c.Directory.Remote() || !c.Redis.On() {
-		t.Errorf("%q: got %+v, %v, want a sidecar without a database, with Redis", environ, c, err)
+}
+
+// mounted is a directory with every file that Secrets of manifests have.
+func mounted(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"database": "postgres://postern:pw@db.example.com/postern?sslmode=verify-full",
+		"secret":   strings.Repeat("s", 32), "token": strings.Repeat("t", 32),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o400); err != nil {
+			t.Fatal(err)
+		}
+	}
+	certificate(t, dir)
+	return dir
+}
+
+// certificate writes one for nobody, its key, and its authority.
+func certificate(t *testing.T, dir string) {
+	t.Helper()
+	cmd := exec.Command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+		"-subj", "/CN=postern", "-keyout", filepath.Join(dir, "tls.key"), "-out", filepath.Join(dir, "tls.crt"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ca.crt"), []byte(read(t, filepath.Join(dir, "tls.crt"))), 0o400); err != nil {
+		t.Fatal(err)
 	}
 }
 
