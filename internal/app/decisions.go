@@ -35,6 +35,7 @@ func (s *server) decisions() (*httpserver.Server, error) {
 	dataapi.Register(server.App, dataapi.Options{
 		PDP: s.pdp, Tokens: s.tokens, Default: s.cfg.Data.Default, MaxBatch: d.MaxBatch,
 		Build: dataapi.Build{Version: s.build.Version, Commit: s.build.Revision}, Authenticate: authenticator.Handle, Log: s.Log,
+		Policy: s.state.policy, Directory: s.state.directory,
 	})
 	return server, decisionapi.Register(server.App, decisionapi.Options{
 		PDP: s.pdp, Tokens: s.tokens, PublicURL: string(s.cfg.PublicURL),

@@ -159,7 +159,7 @@ func (s *server) prepare(ctx context.Context) error {
 	if err := s.openLog(); err != nil {
 		return err
 	}
-	o := pdp.Options{Policies: s.engine, Facts: s.pip, Open: s.cfg.Data.Paths, Registerer: s.registry}
+	o := pdp.Options{Policies: s.engine, Facts: s.pip, Holdings: s.pip, Open: s.cfg.Data.Paths, Registerer: s.registry}
 	if s.log != nil {
 		o.Log = s.log
 	}

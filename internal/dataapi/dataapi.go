@@ -16,20 +16,25 @@ import (
 	"github.com/postern-authz/postern/internal/pdp"
 )
 
-// A Decider answers queries about the values at paths: one outcome for each item.
+// A Decider answers queries about the values at paths, one outcome for each item,
+// and gives rules as filters.
 type Decider interface {
 	Ask(ctx context.Context, q pdp.Query) (pdp.Result, error)
+	Translate(ctx context.Context, q pdp.Translation) (pdp.Translated, error)
 }
 
 // Options says what the routes need.
 type Options struct {
-	PDP          Decider
-	Tokens       exchange.Tokens
-	Default      string // the path that POST / asks, as policy.Generation.Ask has it
-	MaxBatch     int    // inputs in one request; 1,000
-	Build        Build
-	Authenticate fiber.Handler // goes before every question; nil: everybody may ask
-	Log          *slog.Logger  // slog.Default()
+	PDP      Decider
+	Tokens   exchange.Tokens
+	Default  string // the path that POST / asks, as policy.Generation.Ask has it
+	MaxBatch int    // inputs in one request; 1,000
+	Build    Build
+	// Policy and Directory say why decisions cannot be made now, if so, for the
+	// policy's and the directory's part.
+	Policy, Directory func() error
+	Authenticate      fiber.Handler // goes before every question; nil: everybody may ask
+	Log               *slog.Logger  // slog.Default()
 }
 
 // A Build is what "provenance" tells of the program.
@@ -68,6 +73,8 @@ func Register(r fiber.Router, o Options) {
 	r.Post("/v0/data/*", handlers(a.bare)...)
 	r.Post("/", handlers(a.standard)...)
 	r.Post("/v1/batch/data/*", handlers(a.batch)...)
+	r.Post("/v1/compile/*", handlers(a.compile)...)
+	r.Get("/health", a.health)
 }
 
 // list refuses to list what there is: data roots are not for callers.

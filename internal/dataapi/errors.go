@@ -80,6 +80,12 @@ func errorOf(p httpserver.Problem, err error) opaError {
 	if f := (*failure)(nil); errors.As(err, &f) {
 		e.DecisionID = f.id
 	}
+	if u := (*policy.UntranslatableError)(nil); errors.As(err, &u) {
+		e.Code, e.Message = "evaluation_error", "error(s) occurred while evaluating query"
+		for _, fault := range u.Faults {
+			e.Errors = append(e.Errors, detail{fault.Code, fault.Message, fault.Location})
+		}
+	}
 	if fault := (*topdown.Error)(nil); errors.As(err, &fault) && p.Status == fiber.StatusInternalServerError {
 		e.Message = "error(s) occurred while evaluating query"
 		e.Errors = []detail{{fault.Code, "The operator finds the cause in the log by the request id.", fault.Location}}

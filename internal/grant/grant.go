@@ -158,28 +158,42 @@ func New(o Options) *PIP {
 // another directory, or of a state that this one has lost. Facts that cannot be
 // had now are an error of kind authz.ErrUnavailable.
 func (p *PIP) Gather(ctx context.Context, requests []authz.Request, atLeast authz.Revision) ([]ast.Value, authz.AsOf, error) {
+	g, err := p.gather(ctx, requests, atLeast)
+	if err != nil {
+		return nil, authz.AsOf{}, err
+	}
+	return p.facts(g.found, g.now), g.asOf, nil
+}
+
+// gathered is what was found on requests.
+type gathered struct {
+	found []found
+	asOf  authz.AsOf
+	now   time.Time
+}
+
+func (p *PIP) gather(ctx context.Context, requests []authz.Request, atLeast authz.Revision) (gathered, error) {
 	for range rounds {
 		l := p.look(requests)
 		switch {
 		case l.seen.IsZero():
-			return nil, authz.AsOf{}, fmt.Errorf("the directory's change log has not been read yet: %w", authz.ErrUnavailable)
+			return gathered{}, fmt.Errorf("the directory's change log has not been read yet: %w", authz.ErrUnavailable)
 		case l.age > p.maxStaleness:
 			p.metrics.stale.Inc()
 			return p.beyond(ctx, requests, atLeast, l)
 		case l.head < atLeast:
 			if err := p.reach(ctx, atLeast); err != nil {
-				return nil, authz.AsOf{}, err
+				return gathered{}, err
 			}
 		case len(l.missing) == 0:
-			return p.cached(l)
+			return p.cached(l), nil
 		default:
 			if err := p.load(ctx, l.missing); err != nil {
-				return nil, authz.AsOf{}, err
+				return gathered{}, err
 			}
 		}
 	}
-	values, revision, err := p.readThrough(ctx, requests, atLeast)
-	return values, authz.AsOf{Revision: revision}, err
+	return p.readThrough(ctx, requests, atLeast)
 }
 
 // Head is the revision up to which the change log has been followed.

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/open-policy-agent/opa/v1/ast"
-
 	"github.com/postern-authz/postern/internal/authz"
 )
 
@@ -230,7 +228,7 @@ const maxDepth = 8
 
 // readThrough reads everything that requests depend on past the cache, again
 // and again with what the last reading named, until one reading holds it all.
-func (p *PIP) readThrough(ctx context.Context, requests []authz.Request, atLeast authz.Revision) ([]ast.Value, authz.Revision, error) {
+func (p *PIP) readThrough(ctx context.Context, requests []authz.Request, atLeast authz.Revision) (gathered, error) {
 	p.mu.RLock()
 	high := p.high
 	p.mu.RUnlock()
@@ -249,26 +247,26 @@ func (p *PIP) readThrough(ctx context.Context, requests []authz.Request, atLeast
 		keys = have.with(keys, f.missing)
 		entries, at, err := p.readWithin(ctx, keys)
 		if err != nil {
-			return nil, 0, unread{err}
+			return gathered{}, unread{err}
 		}
 		have, asOf = reading{}, at
 		for _, e := range entries {
 			have[e.key] = e
 		}
 	}
-	return nil, 0, fmt.Errorf("what the requests name changes faster than it can be read: %w", authz.ErrUnavailable)
+	return gathered{}, fmt.Errorf("what the requests name changes faster than it can be read: %w", authz.ErrUnavailable)
 }
 
 // answer returns facts read past the cache, if they are not older than what the
 // caller or anyone else has seen.
-func (p *PIP) answer(all []found, asOf, atLeast, high authz.Revision) ([]ast.Value, authz.Revision, error) {
+func (p *PIP) answer(all []found, asOf, atLeast, high authz.Revision) (gathered, error) {
 	switch {
 	case asOf < high:
-		return nil, 0, fmt.Errorf("the directory is at revision %d and was at %d before: %w", asOf, high, authz.ErrUnavailable)
+		return gathered{}, fmt.Errorf("the directory is at revision %d and was at %d before: %w", asOf, high, authz.ErrUnavailable)
 	case asOf < atLeast:
-		return nil, 0, ahead(atLeast, asOf)
+		return gathered{}, ahead(atLeast, asOf)
 	}
-	return p.facts(all, p.now()), asOf, nil
+	return gathered{all, authz.AsOf{Revision: asOf}, p.now()}, nil
 }
 
 // A reading is what one read of the source returned.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/open-policy-agent/opa/v1/ast"
-
 	"github.com/postern-authz/postern/internal/authz"
 )
 
@@ -48,30 +46,30 @@ func (p *PIP) stale(age time.Duration) error {
 }
 
 // cached answers by what the cache has.
-func (p *PIP) cached(l look) ([]ast.Value, authz.AsOf, error) {
+func (p *PIP) cached(l look) gathered {
 	p.metrics.age.Observe(l.age.Seconds())
-	return p.facts(l.found, l.now), authz.AsOf{Revision: l.head, Stale: l.age > p.maxStaleness}, nil
+	return gathered{l.found, authz.AsOf{Revision: l.head, Stale: l.age > p.maxStaleness}, l.now}
 }
 
 // beyond answers when the last look is older than the bound: from the directory
 // or, if that cannot be read and stale facts may be served, from the cache. Half
 // of the time is then kept for that.
-func (p *PIP) beyond(ctx context.Context, requests []authz.Request, atLeast authz.Revision, l look) ([]ast.Value, authz.AsOf, error) {
+func (p *PIP) beyond(ctx context.Context, requests []authz.Request, atLeast authz.Revision, l look) (gathered, error) {
 	through := ctx
 	if p.serves(l, atLeast) {
 		var cancel context.CancelFunc
 		through, cancel = context.WithTimeout(ctx, half(ctx))
 		defer cancel()
 	}
-	values, revision, err := p.readThrough(through, requests, atLeast)
+	g, err := p.readThrough(through, requests, atLeast)
 	if err == nil {
-		return values, authz.AsOf{Revision: revision}, nil
+		return g, nil
 	}
 	// By now the change log may have been read, and what was found have changed.
 	if now := p.look(requests); errors.As(err, &unread{}) && !refused(err) && p.serves(now, atLeast) {
-		return p.cached(now)
+		return p.cached(now), nil
 	}
-	return nil, authz.AsOf{}, fmt.Errorf("%w; %w", p.stale(l.age), err)
+	return gathered{}, fmt.Errorf("%w; %w", p.stale(l.age), err)
 }
 
 // serves says whether the cache may answer although the directory does not: it

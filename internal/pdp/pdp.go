@@ -68,6 +68,7 @@ type Log interface{ Record(decisionlog.Event) }
 type Options struct {
 	Policies   Policies
 	Facts      Facts                 // nil: the policy decides without a directory
+	Holdings   Holdings              // nil: translations are made without a directory
 	Log        Log                   // nil: decisions are not remembered
 	Open       []string              // what Ask may be asked for beside the policy's entrypoints: paths and whatever lies below them
 	Now        func() time.Time      // default: time.Now
@@ -79,7 +80,8 @@ type Options struct {
 type PDP struct {
 	policies Policies
 	facts    Facts
-	log      Log // nil: decisions are not remembered
+	holdings Holdings // nil: none
+	log      Log      // nil: decisions are not remembered
 	open     []string
 	now      func() time.Time
 	newID    func() string
@@ -88,7 +90,7 @@ type PDP struct {
 
 // New makes a PDP.
 func New(o Options) *PDP {
-	p := &PDP{policies: o.Policies, facts: o.Facts, log: o.Log, open: o.Open, now: o.Now, newID: o.NewID}
+	p := &PDP{policies: o.Policies, facts: o.Facts, holdings: o.Holdings, log: o.Log, open: o.Open, now: o.Now, newID: o.NewID}
 	if p.facts == nil {
 		p.facts = noFacts{}
 	}
