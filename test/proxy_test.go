@@ -239,16 +239,7 @@ func knock(t *testing.T, address, line, body string, headers ...string) (*http.R
 // files of deploy/proxies, in front of one application.
 func TestProxiesLetThroughWhatIsPermitted(t *testing.T) {
 	t.Parallel()
-	idp := issuer{t, newKey(t)}
-	overlay, err := filepath.Abs("../bundles/proxy")
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := install(t, "POSTERN_OVERLAYS="+overlay, "POSTERN_TRUSTED_PROXIES=127.0.0.0/8", "POSTERN_PROXY_SUBJECT_HEADER=Remote-User",
-		"POSTERN_JWT_ISSUER=https://id.example", "POSTERN_JWT_AUDIENCE=postern", "POSTERN_JWT_USER_CLAIM=preferred_username")
-	i.env = append(i.env, "POSTERN_JWT_KEYS="+i.file(t, "keys.json", idp.keys()))
-	i.run(t, "import", acme(t))
-	s := i.serve(t)
+	s, idp := portalServer(t)
 	application := &protected{}
 	behind := httptest.NewServer(application)
 	defer behind.Close()
@@ -263,6 +254,22 @@ func TestProxiesLetThroughWhatIsPermitted(t *testing.T) {
 	for _, f := range all {
 		t.Run(f.name+" while Postern is down", func(t *testing.T) { w.checkDown(t, f) })
 	}
+}
+
+// portalServer is a server for which bundles/proxy says what requests mean, and
+// the issuer of its users' tokens.
+func portalServer(t *testing.T) (*server, issuer) {
+	t.Helper()
+	idp := issuer{t, newKey(t)}
+	overlay, err := filepath.Abs("../bundles/proxy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := install(t, "POSTERN_OVERLAYS="+overlay, "POSTERN_TRUSTED_PROXIES=127.0.0.0/8", "POSTERN_PROXY_SUBJECT_HEADER=Remote-User",
+		"POSTERN_JWT_ISSUER=https://id.example", "POSTERN_JWT_AUDIENCE=postern", "POSTERN_JWT_USER_CLAIM=preferred_username")
+	i.env = append(i.env, "POSTERN_JWT_KEYS="+i.file(t, "keys.json", idp.keys()))
+	i.run(t, "import", acme(t))
+	return i.serve(t), idp
 }
 
 type guarded struct {

@@ -15,11 +15,11 @@ local function question(txn)
         ["x-forwarded-uri"] = {txn.sf:pathq()},
         ["x-forwarded-for"] = {txn.sf:src()},
     }
-    local authorization = txn.http:req_get_headers()["authorization"]
-    if authorization then
-        headers["authorization"] = {}
-        for _, value in pairs(authorization) do
-            table.insert(headers["authorization"], value)
+    local sent = txn.http:req_get_headers()
+    for _, name in ipairs({"authorization", "traceparent", "tracestate"}) do
+        for _, value in pairs(sent[name] or {}) do
+            headers[name] = headers[name] or {}
+            table.insert(headers[name], value)
         end
     end
     local user = txn:get_var("txn.postern_user")
