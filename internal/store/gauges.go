@@ -13,10 +13,12 @@ const scrapeTimeout = 3 * time.Second
 
 // A census is taken when it is scraped, if the last one is older than this and
 // than so many times what that took: in a directory that is large a scrape must
-// not cost a processor.
+// not cost a processor. The scrape waits for it only so long: counting a million
+// members takes seconds, and the next scrape has them.
 const (
-	censusEvery = 10 * time.Second
-	censusShare = 20
+	censusEvery   = 10 * time.Second
+	censusShare   = 20
+	censusTimeout = time.Minute
 )
 
 // People are the gauges of what people administer, taken from SQL when they are
@@ -40,9 +42,10 @@ type people struct {
 	organizations, users, memberships, invitations, oldest *prometheus.Desc
 
 	mu    sync.Mutex
-	known *Census       // nil: it was never taken
-	at    time.Time     // when it was last tried
-	took  time.Duration // the last one
+	taken chan struct{} // closed when the last census has ended; nil: there was none yet
+	known *Census       // nil: none succeeded yet
+	at    time.Time     // when the last began
+	took  time.Duration // the last that ended
 }
 
 // Describe implements prometheus.Collector.
@@ -77,17 +80,45 @@ func (p *people) Collect(to chan<- prometheus.Metric) {
 }
 
 func (p *people) census() *Census {
+	select {
+	case <-p.due():
+	case <-time.After(scrapeTimeout):
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if began := p.store.now(); began.Sub(p.at) > max(censusEvery, censusShare*p.took) {
-		ctx, stop := context.WithTimeout(context.Background(), scrapeTimeout)
-		defer stop()
-		if c, err := p.store.Census(ctx); err == nil {
-			p.known = &c
-		}
-		p.at, p.took = began, p.store.now().Sub(began)
-	}
 	return p.known
+}
+
+// due begins a census if it is time for one, and returns what is closed when the
+// last one has ended.
+func (p *people) due() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken != nil {
+		select {
+		case <-p.taken:
+		default:
+			return p.taken // one is under way
+		}
+	}
+	if now := p.store.now(); p.taken == nil || now.Sub(p.at) > max(censusEvery, censusShare*p.took) {
+		p.at, p.taken = now, make(chan struct{})
+		go p.take(p.taken)
+	}
+	return p.taken
+}
+
+func (p *people) take(taken chan<- struct{}) {
+	defer close(taken)
+	ctx, stop := context.WithTimeout(context.Background(), censusTimeout)
+	defer stop()
+	c, err := p.store.Census(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.took = p.store.now().Sub(p.at)
+	if err == nil {
+		p.known = &c
+	}
 }
 
 // Clock is the gauge of the database's clock, which it is asked for when it is
