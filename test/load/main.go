@@ -5,6 +5,10 @@
 //
 //	go run ./test/load [-rounds 7] [-seconds 2] [-connections 16]
 //
+// It measures how long a server takes from its start until it serves:
+//
+//	go run ./test/load start [-times 20] [-records test/acme.ndjson]
+//
 // It also writes large directories to import:
 //
 //	go run ./test/load generate -users 100000 -accounts 200000 -grants 1000000 > big.ndjson
@@ -37,6 +41,8 @@ func main() {
 		switch os.Args[1] {
 		case "bare":
 			exit(serveBare(os.Args[2], os.Args[3]))
+		case "start":
+			exit(measureStart(context.Background(), os.Args[2:]))
 		case "generate":
 			exit(generate(os.Args[2:]))
 		}
