@@ -84,7 +84,7 @@ func (s script) administer(who, method, path string, rest []string) error {
 		s.token = token
 	}
 	written.exchange(s.last)
-	return conforms(s.last)
+	return conforms("management", s.last)
 }
 
 // content is JSON as it stands, or that of a file with its variables put in.

@@ -265,7 +265,11 @@ func (a *asked) add(t *testing.T, o matrixOperation, by principal, to target, x 
 	}
 	a.checked[kind] = true
 	written.exchange(x)
-	if err := conforms(x); !o.decisions && err != nil {
+	listener := "management"
+	if o.decisions {
+		listener = "decisions"
+	}
+	if err := conforms(listener, x); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,21 +1,33 @@
 package test
 
 import (
+	"fmt"
 	"net/http"
 	"sync"
 
+	"github.com/postern-authz/postern/internal/decisionapi"
 	"github.com/postern-authz/postern/internal/managementapi"
 	"github.com/postern-authz/postern/internal/openapitest"
+	"github.com/postern-authz/postern/internal/ops"
 )
 
-// checker knows what the management listener may answer.
-var checker = sync.OnceValues(func() (*openapitest.Checker, error) {
-	return openapitest.New(managementapi.Document)
+// checkers know what each listener may answer.
+var checkers = sync.OnceValues(func() (map[string]*openapitest.Checker, error) {
+	all := map[string]*openapitest.Checker{}
+	for listener, document := range map[string][]byte{"decisions": decisionapi.Document, "management": managementapi.Document, "ops": ops.Document} {
+		c, err := openapitest.New(document)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", listener, err)
+		}
+		all[listener] = c
+	}
+	return all, nil
 })
 
-// conforms says what of an answer is not as the OpenAPI file has it.
-func conforms(x exchange) error {
-	c, err := checker()
+// conforms says what of an answer is not as the OpenAPI file of the listener has
+// it.
+func conforms(listener string, x exchange) error {
+	all, err := checkers()
 	if err != nil {
 		return err
 	}
@@ -23,5 +35,5 @@ func conforms(x exchange) error {
 	if err != nil {
 		return err
 	}
-	return c.Check(req, x.status, x.header, []byte(x.body))
+	return all[listener].Check(req, x.status, x.header, []byte(x.body))
 }

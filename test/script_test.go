@@ -104,19 +104,21 @@ func (s script) send(method, path, body string, headers ...string) error {
 	if err != nil {
 		return err
 	}
-	at := running.decisions
+	at, listener := running.decisions, "decisions"
 	if rest, ok := cutListener(path, "ops"); ok {
-		at, path = running.ops, rest
+		at, path, listener = running.ops, rest, "ops"
 	} else if rest, ok := cutListener(path, "management"); ok {
-		at, path = running.administration, rest
+		at, path, listener = running.administration, rest, "management"
 		headers = append(headers, "Authorization: Bearer "+s.operatorKey())
 	}
 	if s.key != "" {
 		headers = append([]string{"Authorization: Bearer " + s.key}, headers...)
 	}
-	s.last, err = at.send(method, path, body, headers...)
+	if s.last, err = at.send(method, path, body, headers...); err != nil {
+		return err
+	}
 	s.fresh = true
-	return err
+	return conforms(listener, s.last)
 }
 
 // postern runs the program with the script's environment and remembers its exit
