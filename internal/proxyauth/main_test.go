@@ -179,6 +179,7 @@ func (c *caller) send(t *testing.T, lines ...string) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	conforms(t, lines, resp, body)
 	return answer{resp, string(body)}
 }
 
