@@ -60,7 +60,7 @@ func TestNoOtherMethodAnswers(t *testing.T) {
 				switch {
 				case !routes(known, decisions, method, path):
 					w.wantsNone(t, decisions, method, path)
-				case decisions != o.decisions:
+				case decisions != o.decisions && path != "/openapi.json": // each has its own
 					t.Errorf("both listeners have %s %s", method, o.path)
 				}
 			}
