@@ -109,5 +109,6 @@ func ask(t testing.TB, server *httpserver.Server, method, path, body string, hea
 	if !json.Valid(text) || strings.Contains(string(text), "hunter2") {
 		t.Errorf("%s %s: got %d %s, want JSON without the cause", method, path, answer.StatusCode, text)
 	}
+	conforms(t, r, body, answer, text)
 	return answer.StatusCode, string(text)
 }
