@@ -135,7 +135,7 @@ func (e *Engine) Test(ctx context.Context, coverage bool) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	layers, err := e.gate.parse(found)
+	layers, err := e.gate.parse(found, func(LayerFiles) bool { return true })
 	if err != nil {
 		return Report{}, err
 	}

@@ -42,6 +42,15 @@ func (f files) digest() string {
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }
 
+// withoutTests are the files but for those that only test the others.
+func (f files) withoutTests() files {
+	fewer := maps.Clone(f)
+	maps.DeleteFunc(fewer, func(name string, _ []byte) bool { return isTest(name) })
+	return fewer
+}
+
+func isTest(name string) bool { return strings.HasSuffix(name, "_test.rego") }
+
 // put adds a file and keeps the limits.
 func (f files) put(name string, content []byte, total *int) error {
 	if _, twice := f[name]; twice {

@@ -85,7 +85,7 @@ func layerOf(tb testing.TB, s Source) *layer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	l, err := found.parse(c)
+	l, err := found.parse(c, true)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func (g gate) begin(layer, doing string) {
 // pass makes layers of files, the core first, and a generation of layers. It
 // fails with a *Refusal mostly, changing nothing, unless they pass.
 func (g gate) pass(ctx context.Context, found []LayerFiles) ([]*layer, *Generation, error) {
-	layers, err := g.parse(found)
+	layers, err := g.parse(found, LayerFiles.fromOutside)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -90,11 +90,13 @@ func (g gate) pass(ctx context.Context, found []LayerFiles) ([]*layer, *Generati
 	return layers, next, err
 }
 
-func (g gate) parse(found []LayerFiles) ([]*layer, error) {
+// parse makes layers of files, with the tests of those that are to be tested:
+// the embedded core's passed where the program was built, and are most of it.
+func (g gate) parse(found []LayerFiles, tested func(LayerFiles) bool) ([]*layer, error) {
 	layers := make([]*layer, len(found))
 	for i, f := range found {
 		g.begin(f.Name, "reading it")
-		l, err := f.parse(g.capabilities)
+		l, err := f.parse(g.capabilities, tested(f))
 		if err != nil {
 			return nil, err
 		}

@@ -27,14 +27,18 @@ type layer struct {
 	schemas  map[string]any // by name: access for schemas/access.json
 }
 
-// parse makes a layer of files. What is no Rego, no data, or not within its
-// roots is refused.
-func (f LayerFiles) parse(capabilities *ast.Capabilities) (*layer, error) {
+// parse makes a layer of files, with its tests or without them. What is no Rego,
+// no data, or not within its roots is refused.
+func (f LayerFiles) parse(capabilities *ast.Capabilities, tests bool) (*layer, error) {
 	found := files(f.Files)
 	if err := snapshot(found); err != nil {
 		return nil, refuse(f.Name, StageRead, err, "policies come as Rego, whole")
 	}
-	b, err := bundle.NewCustomReader(found.loader()).
+	wanted := found
+	if !tests {
+		wanted = found.withoutTests()
+	}
+	b, err := bundle.NewCustomReader(wanted.loader()).
 		WithBaseDir(f.Path).
 		WithCapabilities(capabilities).
 		WithProcessAnnotations(true).
@@ -190,7 +194,7 @@ func split(b *bundle.Bundle) (*bundle.Bundle, map[string]*ast.Module) {
 	policy, tests := *b, map[string]*ast.Module{}
 	policy.Modules = nil
 	for _, m := range b.Modules {
-		if strings.HasSuffix(m.Path, "_test.rego") {
+		if isTest(m.Path) {
 			tests[m.Path] = m.Parsed
 		} else {
 			policy.Modules = append(policy.Modules, m)
