@@ -67,6 +67,24 @@ func TestF02RedisIsKilledWhileItIsUsed(t *testing.T) {
 	r.want(userKey(1), keptAt(authz.Document{Login: "a"}, 1))
 }
 
+// F02: a server that nobody asks has only its subscription to tell it.
+func TestF02AnIdleServerNoticesThatRedisIsGone(t *testing.T) {
+	s := server(t)
+	r := found(t, s.Addr())
+	ctx, stop := context.WithCancel(t.Context())
+	woken, ended := make(chan struct{}, 100), make(chan struct{})
+	go func() { defer close(ended); r.Listen(ctx, func() { woken <- struct{}{} }) }()
+	<-woken
+	s.Kill()
+	r.await("Redis is missed", func() bool { return !r.breaker.closed() })
+	if err := s.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	r.await("Redis is found", r.breaker.closed)
+	stop()
+	<-ended
+}
+
 // F03: a Redis that hangs is waited for once, by those who ask at that moment.
 func TestF03RedisHangs(t *testing.T) {
 	s := server(t)

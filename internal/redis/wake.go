@@ -110,7 +110,7 @@ func (t *Tier) subscribe(ctx context.Context, heard chan<- struct{}) (any bool) 
 		}
 	}
 	if ctx.Err() == nil {
-		t.metrics.dependency.Failed(opSubscribe)
+		t.breaker.after(opSubscribe, err) // nothing else tells a server that nobody asks
 	}
 	return any
 }
