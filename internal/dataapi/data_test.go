@@ -2,6 +2,7 @@ package dataapi
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -81,6 +82,21 @@ func TestOnlyWhatAuthZENKnowsOfARequestIsAsked(t *testing.T) {
 	}
 	if q.AtLeast != 41 || !q.Explain || q.Metrics == nil || q.Path != "a" {
 		t.Errorf("got %+v, want the token's revision, an explanation and metrics", q)
+	}
+}
+
+// A path of one segment is kept for as long as its query and the decision log are,
+// which is longer than the buffer of the request that it came in.
+func TestAPathOutlivesItsRequest(t *testing.T) {
+	f := &fixture{}
+	server := newServer(Options{PDP: f})
+	for i := range 50 {
+		ask(t, server, "POST", fmt.Sprintf("/v1/data/path%d", 10+i), `{"input":1}`)
+	}
+	for i, q := range f.asked {
+		if want := fmt.Sprintf("path%d", 10+i); q.Path != want {
+			t.Errorf("got %q, want %s", q.Path, want)
+		}
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 // a segment.
 func pathOf(c *fiber.Ctx) (string, error) {
 	var segments []string
-	for segment := range strings.SplitSeq(c.Params("*"), "/") {
+	asked := strings.Clone(c.Params("*")) // fiber writes the next request's over it, and paths are kept
+	for segment := range strings.SplitSeq(asked, "/") {
 		if segment == "" {
 			continue
 		}
