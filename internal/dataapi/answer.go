@@ -57,7 +57,7 @@ func (a *api) appendAbout(b []byte, p params, result pdp.Result, o answer) ([]by
 	if p.explain == "" || o.undefined() && p.explain != "full" {
 		return b, nil
 	}
-	explanation, err := explain(p.explain, o.Explanation, p.pretty)
+	explanation, err := explain(p.explain, o.Explanation, p.pretty, maxExplained-len(b))
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package pdp
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -50,13 +51,40 @@ func (w *work) mayAskSo() error {
 	return nil
 }
 
+// manage is where the policy says who may manage.
+const manage = "postern/manage"
+
+// plain writes a path in the one way in which paths are compared.
+func plain(path string) (string, error) {
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		name, err := url.PathUnescape(segment)
+		if err != nil {
+			return "", err
+		}
+		segments[i] = url.PathEscape(name)
+	}
+	return strings.Join(segments, "/"), nil
+}
+
 // serves says whether a path may be asked for: what the policy declares, and what
-// the operator opened. Who may manage is asked on the management listener alone.
+// the operator opened. Who may manage is asked on the management listener alone, so
+// what it is a part of is not served either.
 func (w *work) serves(path string) bool {
-	if within(path, "postern/manage") {
+	path, err := plain(path)
+	if err != nil || within(path, manage) || within(manage, path) {
 		return false
 	}
 	return w.generation.Declares(path) || slices.ContainsFunc(w.open, func(open string) bool { return within(path, open) })
+}
+
+// tooStale refuses stale facts where nothing in the answer could say that they are:
+// only a decision has a context.
+func (w *work) tooStale() error {
+	if w.stale && (w.query.API == APICompile || !w.decides()) {
+		return fmt.Errorf("the facts are stale, and are for decisions alone: %w", authz.ErrUnavailable)
+	}
+	return nil
 }
 
 // within says whether a path is another one or lies below it.

@@ -147,6 +147,7 @@ type work struct {
 	start      time.Time
 	series     *series
 	items      []item
+	told       int // events of the explanations so far; of evaluate's goroutine
 	// decided counts the items that have been looked at; evaluate's goroutine
 	// writes items beyond it, everybody else reads those below it.
 	decided counter
@@ -207,7 +208,7 @@ func (w *work) gather(ctx context.Context) error {
 	}
 	w.result.Data, w.stale = asOf.Revision, asOf.Stale
 	w.place(facts)
-	return nil
+	return w.tooStale()
 }
 
 // factual says whether facts are gathered for an item.
@@ -308,8 +309,9 @@ func logged(input policy.Value) decisionlog.JSON {
 func (w *work) evaluateItem(ctx context.Context, it *item, input policy.Value) (err error) {
 	watch := policy.Watch{Rules: w.log != nil, Metrics: w.query.Metrics, Instrument: w.query.Instrument} // somebody remembers which rules held
 	if w.query.Explain {
-		it.explained = &policy.Explanation{}
+		it.explained = &policy.Explanation{Told: w.told}
 		watch.Explain = it.explained
+		defer func() { w.told += len(it.explained.Events()) }()
 	}
 	if w.decides() {
 		it.decision, err = w.generation.DecideOn(ctx, input, watch)

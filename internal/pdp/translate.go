@@ -87,7 +87,9 @@ func (w *work) known(ctx context.Context, q *Translation) error {
 	if err != nil {
 		return unavailable(err)
 	}
-	w.result.Data, w.stale = asOf.Revision, asOf.Stale
+	if w.result.Data, w.stale = asOf.Revision, asOf.Stale; w.stale {
+		return w.tooStale()
+	}
 	input.AST().(ast.Object).Insert(ast.InternedTerm("facts"), ast.NewTerm(facts))
 	return nil
 }

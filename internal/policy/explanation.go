@@ -2,13 +2,16 @@ package policy
 
 import "github.com/open-policy-agent/opa/v1/topdown"
 
-// maxEvents bounds an explanation: an evaluation makes some thousand of them, each of
-// which holds on to what it saw.
+// maxEvents bounds the explanations of a query: an evaluation makes some thousand of
+// them, each of which holds on to what it saw.
 const maxEvents = 20_000
 
 // An Explanation is what an evaluation did, step by step. It shows facts.
 type Explanation struct {
+	// Told counts the events of evaluations before, which have taken of the room.
+	Told   int
 	events []*topdown.Event
+	full   bool
 }
 
 // Events are the steps, or the first of them when there were too many to keep;
@@ -23,10 +26,11 @@ func (x *Explanation) Config() topdown.TraceConfig { return topdown.TraceConfig{
 
 // TraceEvent implements topdown.QueryTracer.
 func (x *Explanation) TraceEvent(e topdown.Event) {
-	switch n := len(x.events); {
-	case n < maxEvents:
+	switch {
+	case x.Told+len(x.events) < maxEvents:
 		x.events = append(x.events, &e)
-	case n == maxEvents:
+	case !x.full:
+		x.full = true
 		e.Op, e.Message = topdown.NoteOp, "there are too many events: the rest of them is left out"
 		x.events = append(x.events, &e)
 	}

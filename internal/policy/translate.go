@@ -72,6 +72,9 @@ func (g *Generation) translate(ctx context.Context, t Translation) (*compile.Fil
 	if err != nil {
 		return nil, err
 	}
+	if err := checkWhole(t.Whole); err != nil {
+		return nil, err
+	}
 	options := []compile.CompileOption{
 		compile.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(rule)))),
 		compile.ParsedUnknowns(unknowns...),
@@ -91,6 +94,16 @@ func (g *Generation) translate(ctx context.Context, t Translation) (*compile.Fil
 		return nil, err
 	}
 	return prepared.Compile(ctx, rego.EvalTransaction(g.txn), rego.EvalTime(g.now()), rego.EvalParsedInput(t.Input.term))
+}
+
+// checkWhole refuses what OPA would take for a fault of the policy.
+func checkWhole(rules []string) error {
+	for _, rule := range rules {
+		if _, err := ast.ParseRef(rule); err != nil {
+			return fmt.Errorf("%.60q names no rule that could be left whole: send names such as data.custom.lists.seen: %w", rule, authz.ErrInvalid)
+		}
+	}
+	return nil
 }
 
 func (t Translation) metrics() metrics.Metrics {
@@ -155,6 +168,9 @@ func inputRef(path string) ast.Ref {
 	}
 	ref := ast.Ref{ast.InputRootDocument}
 	for name := range strings.SplitSeq(rest, ".") {
+		if name == "" {
+			return nil
+		}
 		ref = append(ref, ast.StringTerm(name))
 	}
 	return ref
