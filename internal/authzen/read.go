@@ -5,6 +5,7 @@ package authzen
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/pdp"
@@ -26,21 +27,30 @@ func ReadRequest(body map[string]any) (authz.Request, error) {
 }
 
 // Is says whether a JSON value is meant as a request: an object whose subject has
-// a type and an id, whose action has a name, and whose resource has a type and an
-// id, all of them strings.
+// a type or an id, whose action has a name, and whose resource has a type or an id.
+// What is wrong with it ReadRequest tells: who makes a mistake in a request does not
+// want it answered as another thing.
 func Is(v any) bool {
 	body, _ := v.(object)
-	return hasStrings(body["subject"], "type", "id") && hasStrings(body["action"], "name") && hasStrings(body["resource"], "type", "id")
+	return has(body["subject"], "type", "id") && has(body["action"], "name") && has(body["resource"], "type", "id")
 }
 
-func hasStrings(v any, names ...string) bool {
+func has(v any, some ...string) bool {
 	thing, _ := v.(object)
-	for _, name := range names {
-		if _, ok := thing[name].(string); !ok {
-			return false
-		}
+	return slices.ContainsFunc(some, func(name string) bool { return thing[name] != nil })
+}
+
+// ReadSubject reads the subject of what is no whole request. Nil is none: what is
+// there has neither a type nor an id. Every error is of kind authz.ErrInvalid.
+func ReadSubject(body map[string]any) (*authz.Subject, error) {
+	if !has(body["subject"], "type", "id") {
+		return nil, nil
 	}
-	return true
+	typ, id, properties, err := readThing(body, nil, spot{}, "subject")
+	if err != nil {
+		return nil, err
+	}
+	return &authz.Subject{Type: typ, ID: id, Properties: properties}, nil
 }
 
 // ReadBatch reads the items of a batch, or reports that there is none: then the

@@ -8,6 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego/compile"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/authzen"
 	"github.com/postern-authz/postern/internal/exchange"
 	"github.com/postern-authz/postern/internal/httpserver"
 	"github.com/postern-authz/postern/internal/pdp"
@@ -89,13 +90,8 @@ func known(input any) (object, *authz.Subject, error) {
 	if _, claimed := members["facts"]; claimed {
 		return nil, nil, item(input).Err
 	}
-	subject, _ := members["subject"].(object)
-	kind, typed := subject["type"].(string)
-	id, named := subject["id"].(string)
-	if !typed || !named {
-		return members, nil, nil
-	}
-	return members, &authz.Subject{Type: kind, ID: id}, nil
+	subject, err := authzen.ReadSubject(members)
+	return members, subject, err
 }
 
 // maskPath is the path of a rule that masks. A name alone is of the package of

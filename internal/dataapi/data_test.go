@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gofiber/fiber/v2"
+
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/ijson"
 )
@@ -48,6 +50,11 @@ func TestAnswersAreOPAs(t *testing.T) {
 		"a name twice":                      {"POST", "/v1/data/a", `{"input":1,"input":2}`, 400, `"code":"invalid_parameter"`},
 		"a body that is no object":          {"POST", "/v1/data/a", `[]`, 400, `the body is an array`},
 		"a request that is nearly one":      {"POST", "/v1/data/a", `{"input":` + strings.Replace(request, `"id":"101"`, `"id":"101","properties":7`, 1) + `}`, 400, `resource.properties is a number`},
+		"a request with a number":           {"POST", "/v1/data/a", `{"input":` + strings.Replace(request, `"101"`, `101`, 1) + `}`, 400, `resource.id is a number`},
+		"a request without a type":          {"POST", "/v1/data/a", `{"input":` + strings.Replace(request, `"type":"user",`, ``, 1) + `}`, 400, `subject.type is missing`},
+		"words of another API":              {"POST", "/v1/data/a", `{"input":{"subject":"alice","action":"read","resource":"101"}}`, 200, `"subject":"alice"`},
+		"a subject of half a translation":   {"POST", "/v1/compile/a", `{"input":{"subject":{"type":"user","id":7}}}`, 400, `subject.id is a number`},
+		"facts in a translation":            {"POST", "/v1/compile/a", `{"input":{"facts":{}}}`, 400, `the input has facts`},
 		"what fails here":                   {"POST", "/v1/data/a", `{"input":"bug"}`, 500, `{"code":"internal_error","message":"Something went wrong here`},
 		"a batch":                           {"POST", "/v1/batch/data/a", `{"inputs":{"y":2,"x":1}}`, 200, `{"batch_decision_id":"dec-1","responses":{"x":{"decision_id":"dec-1.0","result":{"input":1,"path":"a"}},"y":{"decision_id":"dec-1.1","result":{"input":2,"path":"a"}}}}`},
 		"an empty batch":                    {"POST", "/v1/batch/data/a", `{"inputs":{}}`, 200, `"responses":{}}`},
@@ -109,6 +116,27 @@ func TestAnErrorOfAllIsInOPAsShape(t *testing.T) {
 		_, got := ask(t, newServer(Options{PDP: &fixture{err: err}}), "POST", "/v1/data/a", `{"input":1}`)
 		if !strings.HasPrefix(strings.ReplaceAll(got, `\nforbidden`, ""), want) {
 			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// Who is refused before any handler reads OPA's shape, too.
+func TestWhatIsRefusedEarlyIsInOPAsShape(t *testing.T) {
+	stranger := func(*fiber.Ctx) error { return authz.ErrUnauthenticated }
+	server := newServer(Options{PDP: &fixture{}, Authenticate: stranger})
+	for name, tt := range map[string]struct {
+		body, header, value string
+		status              int
+		code                string
+	}{
+		"a stranger":    {`{"input":1}`, "X-A", "b", 401, "unauthorized"},
+		"a large body":  {`{"input":"` + strings.Repeat("x", 300<<10) + `"}`, "X-A", "b", 413, "invalid_parameter"},
+		"a long header": {`{"input":1}`, "X-A", strings.Repeat("b", 20<<10), 431, "invalid_parameter"},
+		"a packed body": {`{"input":1}`, "Content-Encoding", "gzip", 415, "invalid_parameter"},
+	} {
+		status, got := ask(t, server, "POST", "/v1/data/a", tt.body, tt.header, tt.value)
+		if status != tt.status || !strings.HasPrefix(got, `{"code":"`+tt.code+`","message":"`) {
+			t.Errorf("%s: got %d %s, want %d in OPA's shape", name, status, got, tt.status)
 		}
 	}
 }
