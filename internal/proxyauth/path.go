@@ -34,6 +34,7 @@ func readPath(raw string) (path string, segments []string, err error) {
 	segments = strings.Split(strings.TrimSuffix(path[1:], "/"), "/")
 	for _, s := range segments {
 		name, _, _ := strings.Cut(s, ";")
+		name = strings.TrimSpace(name) // as some file systems do
 		if name == "." || name == ".." || name == "" {
 			return "", nil, unclear("the path has a segment that is empty, or of dots")
 		}

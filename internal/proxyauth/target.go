@@ -169,6 +169,9 @@ func readScheme(scheme string) (string, error) {
 // readQuery reads parameters, each with all its values in their order. Only &
 // separates them.
 func readQuery(raw string) (map[string][]string, error) {
+	if strings.Contains(raw, "#") {
+		return nil, unclear("the query has a fragment behind it")
+	}
 	query := map[string][]string{}
 	for pair := range strings.SplitSeq(raw, "&") {
 		if pair == "" {

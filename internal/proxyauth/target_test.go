@@ -35,6 +35,7 @@ func TestAPathWithAnotherSpellingIsRefused(t *testing.T) {
 		"", "*", "accounts", "http://h/accounts", "//", "//accounts", "/accounts//x", "/accounts//",
 		"/.", "/..", "/a/./b", "/a/../b", "/a/..", "/%2e%2e/a", "/a/.%2E/b", "/..;/a", "/a/..;x=1/b", "/a/;x/b",
 		"/a%2fb", "/a%2Fb", "/%2f", `/a\b`, "/a%5cb", "/a%5C..", "/a%00", "/a%0ab", "/a\x7fb", "/a%C2%85b",
+		"/a/..%20/b", "/a/.. /b", "/a/%20../b", "/a/%20/b", "/a/..%20;x/b",
 		"/a%252fb", "/%252e%252e/a", "/a%25252f", "/a%2", "/a%zz", "/a%", "/a%ff", "/a\xff", "/a#b", "/a%23b",
 	} {
 		if path, segments, err := readPath(raw); err == nil {
@@ -54,7 +55,7 @@ func TestAQueryKeepsEveryValue(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", name, got[name], values)
 		}
 	}
-	for _, raw := range []string{"a=%zz", "%=1", "a=%ff"} {
+	for _, raw := range []string{"a=%zz", "%=1", "a=%ff", "a=1#&b=2", "#"} {
 		if got, err := readQuery(raw); err == nil {
 			t.Errorf("%q: got %q, want it refused", raw, got)
 		}
