@@ -55,7 +55,7 @@ func wrongValues(t *testing.T) map[string][]string {
 		"WEBHOOK_ALLOW":     {"canary"},
 		"JWT_ISSUER":        {name},
 
-		"TRUSTED_PROXIES":      {"canary", "10.0.0.0/canary", "0.0.0.0/0"},
+		"TRUSTED_PROXIES":      {"canary", "10.0.0.0/canary", "0.0.0.0/0", "::ffff:10.1.0.0/112"},
 		"PROXY_SUBJECT_HEADER": {name, "can_ary", "X-Forwarded-Canary"},
 		"PROXY_HEADERS":        {"can_ary", "Cookie"},
 

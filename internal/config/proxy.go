@@ -19,6 +19,7 @@ func (c *Config) validateProxies(f *faults) {
 	for _, text := range c.TrustedProxies {
 		network, err := netip.ParsePrefix(text)
 		f.when(text != "unix" && err != nil, "has something that is neither a network such as 10.1.0.0/16 nor the word unix", "TRUSTED_PROXIES")
+		f.when(err == nil && network.Addr().Is4In6(), "has a network of IPv4 addresses written as IPv6, which no peer would be in: write it as 10.1.0.0/16", "TRUSTED_PROXIES")
 		f.when(err == nil && network.Bits() == 0, "trusts every address, so that anybody could say who they are: name the networks of your proxies", "TRUSTED_PROXIES")
 	}
 	p := c.Proxy
