@@ -263,11 +263,16 @@ func (c *composed) ask(name, token string) exchange {
 	defer transport.CloseIdleConnections()
 	at := endpoint{base: "http://postern", client: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
 	question := `{"subject":{"type":"login","id":"rita"},"action":{"name":"service.view"},"resource":{"type":"account","id":"a1"}}`
-	got, err := at.send(http.MethodPost, "/access/v1/evaluation", question, "Postern-Consistency-Token: "+token)
-	if err != nil {
-		c.t.Fatalf("%s: %v", name, err)
+	for enough := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		got, err := at.send(http.MethodPost, "/access/v1/evaluation", question, "Postern-Consistency-Token: "+token)
+		if err != nil {
+			c.t.Fatalf("%s: %v", name, err)
+		}
+		// A machine that is busy does not always decide within 100 ms.
+		if got.status != http.StatusServiceUnavailable || time.Now().After(enough) {
+			return got
+		}
 	}
-	return got
 }
 
 func (x exchange) allows() bool {

@@ -28,13 +28,16 @@ func TestHistories(t *testing.T) {
 		seed := *firstSeed + uint64(n)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			violations, c := observe(t, program(t), seed, *length, faults())
-			if len(violations) > 0 {
-				t.Errorf("%d rules are broken, such as\n%s", len(violations), strings.Join(violations[:min(20, len(violations))], "\n"))
+			for longer := range time.Duration(3) { // a busy machine may be at its faults all the time
+				violations, c := observe(t, program(t), seed, (1+longer)**length, faults())
+				if len(violations) > 0 {
+					t.Errorf("%d rules are broken, such as\n%s", len(violations), strings.Join(violations[:min(20, len(violations))], "\n"))
+				}
+				if c.acked > 0 && c.allowed > 0 && c.failed < c.readings {
+					return
+				}
 			}
-			if c.acked == 0 || c.allowed == 0 || c.failed == c.readings {
-				t.Error("nothing was tested")
-			}
+			t.Error("nothing was tested")
 		})
 	}
 }

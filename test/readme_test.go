@@ -1,20 +1,26 @@
 package test
 
 import (
+	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/postern-authz/postern/test/fleet"
 )
 
 // TestPagesAreTrue does what the README and other pages say, from top to bottom:
 // each fenced block of sh is run, a block that begins with a path is that file, and
 // a block of json or text after one of sh is what it must print.
 func TestPagesAreTrue(t *testing.T) {
-	for _, page := range []string{"README.md", "deploy/docs/tour.md", "deploy/docs/upgrade.md"} {
+	for _, page := range []string{"README.md", "deploy/docs/fleet.md", "deploy/docs/tour.md", "deploy/docs/upgrade.md"} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 			r := reader{installation: install(t), page: page}
@@ -93,15 +99,25 @@ func blocks(t *testing.T, page string) (all []block) {
 // A reader follows a page in a directory of its own.
 type reader struct {
 	installation
-	page   string
-	dsns   map[string]string // databases that the page names, and those that stand for them
-	server *server
-	said   string // what the last commands printed
+	page    string
+	dsns    map[string]string // databases that the page names, and those that stand for them
+	servers []named
+	redis   *fleet.Redis // what stands for the page's
+	said    string       // what the last commands printed
+}
+
+// A named server is one that a page has by other addresses.
+type named struct {
+	*server
+	at map[string]string // by the setting: POSTERN_OPS_LISTEN
 }
 
 func (r *reader) leave() {
-	if r.server != nil {
-		_ = r.server.stop() // it has done its part
+	for _, s := range r.servers {
+		_ = s.stop() // it has done its part
+	}
+	if r.redis != nil {
+		r.redis.Stop()
 	}
 }
 
@@ -119,27 +135,42 @@ func (r *reader) write(t *testing.T, b block) {
 // serving finds a block that starts a server: settings, and flags after serve.
 var serving = regexp.MustCompile(`^((?:[A-Z_]+=\S+ )*)postern serve((?: --\S+)*)\n$`)
 
+// continued joins the lines of one command.
+var continued = regexp.MustCompile(`\s*\\\n\s*`)
+
+// aRedis is what a page starts and finds Redis by.
+const aRedis, startingRedis = "127.0.0.1:6379", "redis-server --port 6379 --save ''\n"
+
 // exporting finds a block that sets a variable for all that follow.
 var exporting = regexp.MustCompile(`^export ([A-Z_]+=\S+)\n$`)
 
-// do runs a block. One that serves goes on in the background, in place of the
-// server before it.
+// do runs a block. One that serves goes on in the background, in place of a
+// server whose metrics were where its are.
 func (r *reader) do(t *testing.T, b block) {
 	t.Helper()
 	text := r.here(t, b.text)
+	if text == startingRedis {
+		r.cache(t)
+		return
+	}
 	if found := exporting.FindStringSubmatch(text); found != nil {
 		r.env = append(r.env, found[1])
 		return
 	}
-	if found := serving.FindStringSubmatch(text); found != nil {
+	if found := serving.FindStringSubmatch(continued.ReplaceAllString(text, " ")); found != nil {
 		r.serve(t, strings.Fields(found[1]), strings.Fields(found[2]))
 		return
 	}
-	cmd := exec.Command("bash", "-euo", "pipefail", "-c", text)
+	within, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	cmd := exec.CommandContext(within, "bash", "-euo", "pipefail", "-c", text)
+	cmd.WaitDelay = time.Second
 	cmd.Dir = r.dir
 	cmd.Env = append(r.env, "PATH="+filepath.Dir(r.binary)+":"+os.Getenv("PATH"))
-	if r.server != nil {
-		cmd.Env = append(cmd.Env, "POSTERN_SERVER="+r.server.administration.base)
+	for _, s := range r.servers {
+		if s.administration.base != "" {
+			cmd.Env = append(cmd.Env, "POSTERN_SERVER="+s.administration.base)
+		}
 	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -168,23 +199,58 @@ func (r *reader) here(t *testing.T, text string) string {
 		}
 		return r.dsns[named]
 	})
-	if r.server != nil {
-		text = strings.ReplaceAll(text, "http://127.0.0.1:8181", r.server.decisions.base)
-		text = strings.ReplaceAll(text, "http://127.0.0.1:8182", r.server.administration.base)
-		text = strings.ReplaceAll(text, "http://127.0.0.1:8183", r.server.ops.base)
-		text = strings.ReplaceAll(text, "ok_...", operatorKey.FindString(r.server.stdout.String()))
+	if r.redis != nil {
+		text = strings.ReplaceAll(text, aRedis, r.redis.Addr())
+	}
+	for _, s := range r.servers {
+		for setting, real := range s.bases() {
+			text = strings.ReplaceAll(text, "http://"+s.at[setting], real)
+		}
+		text = strings.ReplaceAll(text, "ok_...", operatorKey.FindString(s.stdout.String()))
 	}
 	return text
 }
 
-func (r *reader) serve(t *testing.T, settings, flags []string) {
+// bases are the listeners of a server that serve, by the setting of their address.
+func (s named) bases() map[string]string {
+	all := map[string]string{
+		"POSTERN_DECISIONS_LISTEN": s.decisions.base, "POSTERN_MANAGEMENT_LISTEN": s.administration.base, "POSTERN_OPS_LISTEN": s.ops.base,
+	}
+	maps.DeleteFunc(all, func(_, base string) bool { return base == "" })
+	return all
+}
+
+func (r *reader) cache(t *testing.T) {
 	t.Helper()
-	r.leave()
-	running, err := start(r.binary, r.dir, append(r.env, settings...), flags...)
-	if err != nil {
+	var err error
+	if r.redis, err = fleet.NewRedis(); err != nil {
 		t.Fatal(err)
 	}
-	r.server = running
+}
+
+// serve starts a server on free ports instead of those that the page names.
+func (r *reader) serve(t *testing.T, settings, flags []string) {
+	t.Helper()
+	s := named{at: map[string]string{
+		"POSTERN_DECISIONS_LISTEN": "127.0.0.1:8181", "POSTERN_MANAGEMENT_LISTEN": "127.0.0.1:8182", "POSTERN_OPS_LISTEN": "127.0.0.1:8183",
+	}}
+	for n, setting := range settings {
+		if name, address, _ := strings.Cut(setting, "="); s.at[name] != "" {
+			s.at[name], settings[n] = address, name+"=127.0.0.1:0"
+		}
+	}
+	r.servers = slices.DeleteFunc(r.servers, func(had named) bool {
+		gives := had.at["POSTERN_OPS_LISTEN"] == s.at["POSTERN_OPS_LISTEN"] // each has one
+		if gives {
+			_ = had.stop() // it has done its part
+		}
+		return gives
+	})
+	var err error
+	if s.server, err = start(r.binary, r.dir, append(slices.Clone(r.env), settings...), flags...); err != nil {
+		t.Fatal(err)
+	}
+	r.servers = append(r.servers, s)
 }
 
 // compareJSON wants the last output to be this JSON, whatever its spaces.

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"strings"
 	"sync"
@@ -67,22 +68,31 @@ func TestF02RedisIsKilledWhileItIsUsed(t *testing.T) {
 	r.want(userKey(1), keptAt(authz.Document{Login: "a"}, 1))
 }
 
-// F02: a server that nobody asks has only its subscription to tell it.
+// F02: a server that nobody asks notices it too, whether it listens for changes,
+// as one with a database does, or not.
 func TestF02AnIdleServerNoticesThatRedisIsGone(t *testing.T) {
-	s := server(t)
-	r := found(t, s.Addr())
-	ctx, stop := context.WithCancel(t.Context())
-	woken, ended := make(chan struct{}, 100), make(chan struct{})
-	go func() { defer close(ended); r.Listen(ctx, func() { woken <- struct{}{} }) }()
-	<-woken
-	s.Kill()
-	r.await("Redis is missed", func() bool { return !r.breaker.closed() })
-	if err := s.Restart(); err != nil {
-		t.Fatal(err)
+	for _, listens := range []bool{true, false} {
+		t.Run(fmt.Sprintf("it listens %v", listens), func(t *testing.T) {
+			t.Parallel()
+			s := server(t)
+			r := found(t, s.Addr())
+			ctx, stop := context.WithCancel(t.Context())
+			var all sync.WaitGroup
+			if listens {
+				woken := make(chan struct{}, 100)
+				all.Go(func() { r.Listen(ctx, func() { woken <- struct{}{} }) })
+				<-woken
+			}
+			s.Kill()
+			r.await("Redis is missed", func() bool { return !r.breaker.closed() })
+			if err := s.Restart(); err != nil {
+				t.Fatal(err)
+			}
+			r.await("Redis is found", r.breaker.closed)
+			stop()
+			all.Wait()
+		})
 	}
-	r.await("Redis is found", r.breaker.closed)
-	stop()
-	<-ended
 }
 
 // F03: a Redis that hangs is waited for once, by those who ask at that moment.

@@ -12,11 +12,12 @@ const (
 	probeEvery = time.Second
 )
 
-// checkEvery is how often it is checked that all servers have the same secret.
-const checkEvery = time.Minute
+// checkEvery is how often it is checked that Redis is there, for a server that
+// nobody asks, and that all servers have the same secret.
+const checkEvery = 5 * time.Second
 
-// probe looks for Redis while the breaker is open, and for other secrets while
-// it is not.
+// probe looks for Redis while the breaker is open, and whether it is still there
+// and for other secrets while it is not.
 func (t *Tier) probe(ctx context.Context) {
 	check := time.NewTicker(checkEvery)
 	defer check.Stop()
@@ -27,10 +28,22 @@ func (t *Tier) probe(ctx context.Context) {
 			t.search(ctx, wait)
 			wait = probeFirst
 		case <-check.C:
-			if t.breaker.closed() {
-				t.breaker.after(opProbe, t.ping(ctx))
-			}
+			t.check(ctx)
 		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// check pings once, or until it is sure that Redis is away.
+func (t *Tier) check(ctx context.Context) {
+	for range tolerance {
+		if !t.breaker.closed() {
+			return
+		}
+		err := t.ping(ctx)
+		t.breaker.after(opProbe, err)
+		if err == nil || !pause(ctx, probeFirst) {
 			return
 		}
 	}
