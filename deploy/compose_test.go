@@ -11,6 +11,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/postern-authz/postern/internal/config"
 )
@@ -62,7 +63,7 @@ func TestComposeStartsTheFleet(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	want := []string{"management", "migrate", "postgres", "prometheus", "redis", "secrets", "share", "sidecar-1", "sidecar-2", "token"}
+	want := []string{"grafana", "management", "migrate", "postgres", "prometheus", "redis", "secrets", "share", "sidecar-1", "sidecar-2", "token"}
 	if !slices.Equal(names, want) {
 		t.Errorf("got the services %v, want %v", names, want)
 	}
@@ -195,5 +196,34 @@ func TestPrometheusAcceptsItsConfiguration(t *testing.T) {
 	targets := matches(read(t, "prometheus/prometheus.yml"), `"([a-z0-9-]+):8183"`)
 	if slices.Sort(targets); !slices.Equal(targets, []string{"management", "sidecar-1", "sidecar-2"}) {
 		t.Errorf("got the targets %v, want every server of %s", targets, compose)
+	}
+}
+
+// Grafana is told of the Prometheus that is there, and where the dashboard lies.
+func TestGrafanaFindsPrometheusAndTheDashboard(t *testing.T) {
+	var datasource struct{ Datasources []struct{ Type, URL string } }
+	var dashboards struct {
+		Providers []struct{ Options struct{ Path string } }
+	}
+	decode(t, "grafana/provisioning/datasource.yaml", &datasource)
+	decode(t, "grafana/provisioning/dashboards.yaml", &dashboards)
+	if all := datasource.Datasources; len(all) != 1 || all[0].Type != "prometheus" || all[0].URL != "http://prometheus:9090" {
+		t.Errorf("got %+v, want the service prometheus of %s", all, compose)
+	}
+	s := fleet(t)["grafana"]
+	path := dashboards.Providers[0].Options.Path
+	if !slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == path+"/postern.json" }) {
+		t.Errorf("got no dashboard in %s", path)
+	}
+	if home := *s.Environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]; home != path+"/postern.json" {
+		t.Errorf("got the home dashboard %s, want that of %s", home, path)
+	}
+}
+
+// decode reads a file of YAML, whose members may be any.
+func decode(t *testing.T, path string, into any) {
+	t.Helper()
+	if err := util.Unmarshal([]byte(read(t, path)), into); err != nil {
+		t.Fatalf("%s: %v", path, err)
 	}
 }
