@@ -39,7 +39,7 @@ var imports = map[string][]string{
 	"internal/secret":          {},
 	"internal/keyring":         {"internal/authz", "internal/secret"},
 	"internal/httpserver":      {"internal/authz", "internal/keyring", "internal/secret", "internal/trace"},
-	"internal/authzen":         {"internal/authz", "internal/pdp"},
+	"internal/authzen":         {"internal/authz", "internal/ijson", "internal/pdp"},
 	"internal/exchange":        {"internal/authz", "internal/httpserver", "internal/ijson", "internal/pdp"},
 	"internal/dataapi":         {"internal/authz", "internal/authzen", "internal/exchange", "internal/ijson", "internal/pdp", "internal/policy", "internal/httpserver"},
 	"internal/decisionapi":     {"internal/authz", "internal/authzen", "internal/exchange", "internal/ijson", "internal/pdp", "internal/httpserver"},

@@ -124,7 +124,7 @@ func decode(raw []byte) (object, error) {
 	}
 	body, ok := v.(object)
 	if !ok {
-		return nil, invalidf("the body is %s: send an object", Kind(v))
+		return nil, invalidf("the body is %s: send an object", ijson.Kind(v))
 	}
 	return body, nil
 }

@@ -3,11 +3,11 @@
 package authzen
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/ijson"
 	"github.com/postern-authz/postern/internal/pdp"
 )
 
@@ -82,7 +82,7 @@ func ReadBatch(body map[string]any, most int) (q pdp.Query, ok bool, err error) 
 func readItem(i int, item any, defaults object) pdp.Item {
 	own, ok := item.(object)
 	if !ok {
-		return pdp.Item{Err: invalidf("evaluations[%d] is %s: send an object", i, Kind(item))}
+		return pdp.Item{Err: invalidf("evaluations[%d] is %s: send an object", i, ijson.Kind(item))}
 	}
 	req, err := readRequest(own, defaults, spot{item: i + 1})
 	return pdp.Item{Request: req, Err: err}
@@ -193,7 +193,7 @@ func readEntity(own, defaults object, at spot, name string) (object, spot, error
 	}
 	thing, ok := v.(object)
 	if !ok {
-		return nil, at, invalidf("%s is %s: send an object", at.name(name), Kind(v))
+		return nil, at, invalidf("%s is %s: send an object", at.name(name), ijson.Kind(v))
 	}
 	at.entity = name
 	return thing, at, nil
@@ -207,7 +207,7 @@ func readString(thing object, at spot, name string) (string, error) {
 	}
 	s, ok := v.(string)
 	if !ok {
-		return "", invalidf("%s is %s: send a string", at.name(name), Kind(v))
+		return "", invalidf("%s is %s: send a string", at.name(name), ijson.Kind(v))
 	}
 	return s, nil
 }
@@ -221,24 +221,7 @@ func optional[T object | []any | string](thing object, at spot, name, want strin
 	}
 	v, ok := sent.(T)
 	if !ok {
-		return v, invalidf("%s is %s: send %s or leave it out", at.name(name), Kind(sent), want)
+		return v, invalidf("%s is %s: send %s or leave it out", at.name(name), ijson.Kind(sent), want)
 	}
 	return v, nil
-}
-
-// Kind says what a JSON value is.
-func Kind(v any) string {
-	switch v.(type) {
-	case nil:
-		return "null"
-	case bool:
-		return "a boolean"
-	case string:
-		return "a string"
-	case json.Number:
-		return "a number"
-	case []any:
-		return "an array"
-	}
-	return "an object"
 }

@@ -6,9 +6,9 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/postern-authz/postern/internal/authzen"
 	"github.com/postern-authz/postern/internal/exchange"
 	"github.com/postern-authz/postern/internal/httpserver"
+	"github.com/postern-authz/postern/internal/ijson"
 	"github.com/postern-authz/postern/internal/pdp"
 )
 
@@ -57,7 +57,7 @@ func (a *api) inputs(members object) (keys []string, items []pdp.Item, err error
 	case members["inputs"] == nil:
 		return nil, nil, invalidf("inputs is missing: send an object with an input for each key")
 	case !ok:
-		return nil, nil, invalidf("inputs is %s: send an object with an input for each key", authzen.Kind(members["inputs"]))
+		return nil, nil, invalidf("inputs is %s: send an object with an input for each key", ijson.Kind(members["inputs"]))
 	case len(inputs) > a.MaxBatch:
 		return nil, nil, invalidf("inputs has %d members: send %d or fewer at once", len(inputs), a.MaxBatch)
 	}

@@ -29,7 +29,7 @@ func (a *api) members(c *fiber.Ctx) (object, error) {
 	}
 	members, ok := v.(object)
 	if !ok {
-		return nil, invalidf("the body is %s: send an object", authzen.Kind(v))
+		return nil, invalidf("the body is %s: send an object", ijson.Kind(v))
 	}
 	return members, nil
 }

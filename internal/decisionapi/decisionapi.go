@@ -154,7 +154,7 @@ func (a *api) readBody(c *fiber.Ctx) (map[string]any, error) {
 	}
 	body, ok := v.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("the body is %s: send an object: %w", authzen.Kind(v), authz.ErrInvalid)
+		return nil, fmt.Errorf("the body is %s: send an object: %w", ijson.Kind(v), authz.ErrInvalid)
 	}
 	return body, nil
 }

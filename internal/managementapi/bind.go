@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/postern-authz/postern/internal/httpserver"
+	"github.com/postern-authz/postern/internal/ijson"
 )
 
 // maxFaults is how many mistakes of one body are told.
@@ -100,7 +101,7 @@ func take[T any](b *binder, at string, v any, want string, set func(T)) {
 		set(sent)
 		return
 	}
-	b.fault(at, "type", "this is %s: send %s", kindOf(v), want)
+	b.fault(at, "type", "this is %s: send %s", ijson.Kind(v), want)
 }
 
 func (b *binder) object(at string, v any, into reflect.Value) {
@@ -194,21 +195,4 @@ func clip(name string) string {
 		return name
 	}
 	return strings.ToValidUTF8(name[:maxName], "") + "…"
-}
-
-// kindOf says what a JSON value is.
-func kindOf(v any) string {
-	switch v.(type) {
-	case nil:
-		return "null"
-	case bool:
-		return "a boolean"
-	case string:
-		return "a string"
-	case json.Number:
-		return "a number"
-	case []any:
-		return "an array"
-	}
-	return "an object"
 }
