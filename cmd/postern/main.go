@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -33,9 +31,8 @@ func main() {
 }
 
 func run(args []string, in io.Reader, out, errOut io.Writer, environ []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible()
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends what takes too long to end in order
 	root := command(streams{in, out, errOut, environ})
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
