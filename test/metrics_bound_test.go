@@ -39,7 +39,11 @@ func (w *watched) seriesStay(t *testing.T) {
 		t.Errorf("got %d series, want no more than %d", len(small), maxSeries)
 	}
 	for name := range large {
-		if !small[name] && !strings.Contains(name, `code="5`) { // of a machine that is busy
+		switch {
+		case small[name]:
+		case strings.Contains(name, `code="5`):
+			t.Logf("a busy machine failed somebody: %s", name)
+		default:
 			t.Errorf("got a series more of a large directory: %s", name)
 		}
 	}
