@@ -32,13 +32,14 @@ func (s *server) decisions() (*httpserver.Server, error) {
 	if err := s.proxies(server, authenticator); err != nil {
 		return nil, err
 	}
+	stages := s.pdp.Stages()
 	dataapi.Register(server.App, dataapi.Options{
-		PDP: s.pdp, Tokens: s.tokens, Default: s.cfg.Data.Default, MaxBatch: d.MaxBatch,
+		PDP: s.pdp, Tokens: s.tokens, Stages: stages, Default: s.cfg.Data.Default, MaxBatch: d.MaxBatch,
 		Build: dataapi.Build{Version: s.build.Version, Commit: s.build.Revision}, Authenticate: authenticator.Handle, Log: s.Log,
 		Policy: s.state.policy, Directory: s.state.directory,
 	})
 	return server, decisionapi.Register(server.App, decisionapi.Options{
-		PDP: s.pdp, Tokens: s.tokens, PublicURL: string(s.cfg.PublicURL),
+		PDP: s.pdp, Tokens: s.tokens, Stages: stages, PublicURL: string(s.cfg.PublicURL),
 		MaxBatch: d.MaxBatch, Authenticate: authenticator.Handle, Log: s.Log,
 	})
 }
@@ -54,7 +55,7 @@ func (s *server) proxies(server *httpserver.Server, authenticator *httpserver.Au
 		return err
 	}
 	o := proxyauth.Options{
-		PDP: s.pdp, Policies: s.engine, Trusted: trusted, SubjectHeader: s.cfg.Proxy.SubjectHeader,
+		PDP: s.pdp, Stages: s.pdp.Stages(), Policies: s.engine, Trusted: trusted, SubjectHeader: s.cfg.Proxy.SubjectHeader,
 		Headers: s.cfg.Proxy.Headers, Authenticate: authenticator.HandleProxy, Log: s.Log,
 	}
 	if jwts != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/postern-authz/postern/internal/decisionapi"
 	"github.com/postern-authz/postern/internal/openapitest"
 	"github.com/postern-authz/postern/internal/ops"
+	"github.com/postern-authz/postern/internal/pdp"
 )
 
 // TestTheDecisionListenerAndItsFileSayTheSame compares what is routed, by whichever
@@ -22,7 +23,7 @@ func TestTheDecisionListenerAndItsFileSayTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{cfg: cfg, Options: Options{Log: slog.New(slog.DiscardHandler)}, build: ops.ReadBuild()}
+	s := &server{cfg: cfg, Options: Options{Log: slog.New(slog.DiscardHandler)}, build: ops.ReadBuild(), pdp: pdp.New(pdp.Options{})}
 	s.registry = ops.NewRegistry(s.build)
 	listener, err := s.decisions()
 	if err != nil {

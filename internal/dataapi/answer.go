@@ -105,6 +105,7 @@ func send(c *fiber.Ctx, p params, status int, body []byte) error {
 		}
 		body = append(lines.Bytes(), '\n')
 	}
+	p.watch.Encoded()
 	c.Status(status)
 	return exchange.Send(c, body)
 }

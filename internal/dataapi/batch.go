@@ -17,7 +17,7 @@ import (
 // by one policy on one state of the directory. It is 200 when all were answered,
 // 207 when some were, and 500 when none was.
 func (a *api) batch(c *fiber.Ctx) error {
-	p := paramsOf(c)
+	p := a.params(c)
 	path, err := pathOf(c)
 	if err != nil {
 		return err
@@ -30,7 +30,7 @@ func (a *api) batch(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	result, err := a.ask(c, p.query(pdp.APIBatch, path, items...))
+	result, err := a.ask(c, &p.watch, p.query(pdp.APIBatch, path, items...))
 	if err != nil {
 		return err
 	}

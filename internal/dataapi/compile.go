@@ -18,12 +18,14 @@ import (
 // compile answers POST /v1/compile/{path}: what is known of the input gives the
 // rule at the path as a filter of a database, in the form that Accept names.
 func (a *api) compile(c *fiber.Ctx) error {
-	p := paramsOf(c)
+	p := a.params(c)
 	q, err := a.translation(c, p)
 	if err != nil {
 		return err
 	}
+	p.watch.Parsed()
 	out, err := a.PDP.Translate(c.UserContext(), q)
+	p.watch.Answered()
 	exchange.Decided(c, out.ID, out.Policy)
 	if err != nil {
 		return &failure{out.ID, exchange.Explain(err)}

@@ -8,7 +8,7 @@ import (
 
 // post answers POST /v1/data/{path}: {"input": …} gives {"result": …}.
 func (a *api) post(c *fiber.Ctx) error {
-	p := paramsOf(c)
+	p := a.params(c)
 	members, err := a.members(c)
 	if err != nil {
 		return err
@@ -19,7 +19,7 @@ func (a *api) post(c *fiber.Ctx) error {
 
 // get answers GET /v1/data/{path}?input=…
 func (a *api) get(c *fiber.Ctx) error {
-	p := paramsOf(c)
+	p := a.params(c)
 	input, err := a.parameter(c)
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func (a *api) data(c *fiber.Ctx, p params, input any, warn bool) error {
 		return err
 	}
 	q := p.query(pdp.APIData, path, item(input))
-	result, err := a.ask(c, q)
+	result, err := a.ask(c, &p.watch, q)
 	if err != nil {
 		return err
 	}
@@ -68,12 +68,12 @@ func (a *api) bare(c *fiber.Ctx) error {
 func (a *api) standard(c *fiber.Ctx) error { return a.bareAt(c, a.Default) }
 
 func (a *api) bareAt(c *fiber.Ctx, path string) error {
-	p := params{pretty: flag(c, "pretty")}
+	p := params{pretty: flag(c, "pretty"), watch: a.Stages.Begin()}
 	input, err := a.body(c)
 	if err != nil {
 		return err
 	}
-	result, err := a.ask(c, p.query(pdp.APIData, path, item(input)))
+	result, err := a.ask(c, &p.watch, p.query(pdp.APIData, path, item(input)))
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/ijson"
+	"github.com/postern-authz/postern/internal/pdp"
 )
 
 const request = `{"subject":{"type":"user","id":"alice"},"action":{"name":"read"},"resource":{"type":"record","id":"101"}}`
@@ -192,6 +193,6 @@ func FuzzData(f *testing.F) {
 // BenchmarkData is what HTTP and JSON cost, with a decision point that answers at
 // once.
 func BenchmarkData(b *testing.B) {
-	server := newServer(Options{PDP: &always{}})
+	server := newServer(Options{PDP: &always{}, Stages: pdp.New(pdp.Options{}).Stages()})
 	converse(b, server.App, "/v1/data/postern/access/decision", `{"input":`+request+`}`)
 }

@@ -27,8 +27,9 @@ type Decider interface {
 type Options struct {
 	PDP      Decider
 	Tokens   exchange.Tokens
-	Default  string // the path that POST / asks, as policy.Generation.Ask has it
-	MaxBatch int    // inputs in one request; 1,000
+	Stages   *pdp.Stages // nil: nobody measures
+	Default  string      // the path that POST / asks, as policy.Generation.Ask has it
+	MaxBatch int         // inputs in one request; 1,000
 	Build    Build
 	// Policy and Directory say why decisions cannot be made now, if so, for the
 	// policy's and the directory's part.
@@ -83,14 +84,16 @@ func (a *api) list(*fiber.Ctx) error {
 }
 
 // ask asks about items and says in the header what the answer rests on.
-func (a *api) ask(c *fiber.Ctx, q pdp.Query) (result pdp.Result, err error) {
+func (a *api) ask(c *fiber.Ctx, watch *pdp.Stopwatch, q pdp.Query) (result pdp.Result, err error) {
 	q.RequestID, q.Caller = httpserver.RequestID(c), httpserver.Caller(c)
 	if q.AtLeast, err = exchange.AtLeast(c, a.Tokens); err != nil {
 		return pdp.Result{}, err
 	}
 	ctx, cancel := exchange.Within(c.UserContext(), len(q.Items))
 	defer cancel()
+	watch.Parsed()
 	result, err = a.PDP.Ask(ctx, q)
+	watch.Answered()
 	exchange.Decided(c, result.ID, result.Policy)
 	if err != nil {
 		return pdp.Result{}, &failure{result.ID, exchange.Explain(err)}

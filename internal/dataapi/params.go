@@ -15,11 +15,13 @@ type params struct {
 	pretty, provenance, instrument bool
 	explain                        string          // notes, fails, full or debug; empty: no explanation
 	metrics                        metrics.Metrics // nil: not wanted
+	watch                          pdp.Stopwatch   // of the call, begun
 }
 
-func paramsOf(c *fiber.Ctx) (p params) {
+func (a *api) params(c *fiber.Ctx) (p params) {
+	p.watch = a.Stages.Begin()
 	if len(c.Context().QueryArgs().QueryString()) == 0 {
-		return params{}
+		return p
 	}
 	p.pretty, p.provenance, p.instrument = flag(c, "pretty"), flag(c, "provenance"), flag(c, "instrument")
 	for _, mode := range c.Context().QueryArgs().PeekMulti("explain") {

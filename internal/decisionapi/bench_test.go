@@ -68,7 +68,7 @@ const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-"
 // ratio of the two is what the listener costs.
 func BenchmarkHandler(b *testing.B) {
 	server := httpserver.New(httpserver.Options{Name: "decisions"})
-	if err := Register(server.App, Options{PDP: always{}, Tokens: plainTokens{}}); err != nil {
+	if err := Register(server.App, Options{PDP: always{}, Tokens: plainTokens{}, Stages: pdp.New(pdp.Options{}).Stages()}); err != nil {
 		b.Fatal(err)
 	}
 	for name, tt := range map[string]struct{ path, body string }{

@@ -28,6 +28,7 @@ type Decider interface {
 type Options struct {
 	PDP          Decider
 	Tokens       exchange.Tokens
+	Stages       *pdp.Stages   // nil: nobody measures
 	PublicURL    string        // what applications know this decision point by; empty: no metadata is published
 	MaxBatch     int           // evaluations in one request; 1,000
 	Authenticate fiber.Handler // goes before every decision; nil: everybody may ask
@@ -44,6 +45,7 @@ const (
 type api struct {
 	pdp      Decider
 	tokens   exchange.Tokens
+	stages   *pdp.Stages
 	maxBatch int
 	limits   ijson.Limits
 	log      *slog.Logger
@@ -62,7 +64,7 @@ func Register(r fiber.Router, o Options) error {
 	if err != nil {
 		return err
 	}
-	a := &api{o.PDP, o.Tokens, o.MaxBatch, ijson.Limits{Values: max(ijson.DefaultValues, 64*o.MaxBatch)}, httpserver.Throttled(o.Log)}
+	a := &api{o.PDP, o.Tokens, o.Stages, o.MaxBatch, ijson.Limits{Values: max(ijson.DefaultValues, 64*o.MaxBatch)}, httpserver.Throttled(o.Log)}
 	handlers := func(h fiber.Handler) []fiber.Handler {
 		if o.Authenticate == nil {
 			return []fiber.Handler{h}
@@ -79,31 +81,35 @@ func Register(r fiber.Router, o Options) error {
 
 // evaluation answers one request (AuthZEN §6).
 func (a *api) evaluation(c *fiber.Ctx) error {
+	watch := a.stages.Begin()
 	body, err := a.readBody(c)
 	if err != nil {
 		return err
 	}
-	return a.single(c, body)
+	return a.single(c, &watch, body)
 }
 
 // single decides the request that body is.
-func (a *api) single(c *fiber.Ctx, body map[string]any) error {
+func (a *api) single(c *fiber.Ctx, watch *pdp.Stopwatch, body map[string]any) error {
 	req, err := authzen.ReadRequest(body)
 	if err != nil {
 		return err
 	}
-	result, err := a.ask(c, pdp.Query{API: pdp.APIEvaluation, Items: []pdp.Item{{Request: req}}})
+	result, err := a.ask(c, watch, pdp.Query{API: pdp.APIEvaluation, Items: []pdp.Item{{Request: req}}})
 	if err != nil {
 		return err
 	}
 	if err := result.Outcomes[0].Err; err != nil {
 		return err
 	}
-	return exchange.Send(c, appendOutcome(nil, result.Outcomes[0]))
+	answer := appendOutcome(nil, result.Outcomes[0])
+	watch.Encoded()
+	return exchange.Send(c, answer)
 }
 
 // evaluations answers a batch (AuthZEN §7). Without a batch it is evaluation.
 func (a *api) evaluations(c *fiber.Ctx) error {
+	watch := a.stages.Begin()
 	body, err := a.readBody(c)
 	if err != nil {
 		return err
@@ -113,27 +119,31 @@ func (a *api) evaluations(c *fiber.Ctx) error {
 		return err
 	}
 	if !ok {
-		return a.single(c, body)
+		return a.single(c, &watch, body)
 	}
 	batch.API = pdp.APIEvaluations
-	result, err := a.ask(c, batch)
+	result, err := a.ask(c, &watch, batch)
 	if err != nil {
 		return err
 	}
+	answer := batchBody(result.Outcomes)
+	watch.Encoded()
 	exchange.LogFailures(a.log, c, result)
-	return exchange.Send(c, batchBody(result.Outcomes))
+	return exchange.Send(c, answer)
 }
 
 // ask decides a query and says in the header what the answer rests on. Answers
 // that do not belong to the questions are not passed on.
-func (a *api) ask(c *fiber.Ctx, q pdp.Query) (result pdp.Result, err error) {
+func (a *api) ask(c *fiber.Ctx, watch *pdp.Stopwatch, q pdp.Query) (result pdp.Result, err error) {
 	q.RequestID, q.Caller = httpserver.RequestID(c), httpserver.Caller(c)
 	if q.AtLeast, err = exchange.AtLeast(c, a.tokens); err != nil {
 		return pdp.Result{}, err
 	}
 	ctx, cancel := exchange.Within(c.UserContext(), len(q.Items))
 	defer cancel()
+	watch.Parsed()
 	result, err = a.pdp.Evaluate(ctx, q)
+	watch.Answered()
 	exchange.Decided(c, result.ID, result.Policy)
 	if err != nil {
 		return pdp.Result{}, exchange.Explain(err)

@@ -31,8 +31,10 @@ type meters struct {
 	denials   *prometheus.CounterVec
 	durations map[string]prometheus.Observer
 	stale     prometheus.Counter
+	parse     prometheus.Observer
 	facts     prometheus.Observer
 	eval      prometheus.Observer
+	encode    prometheus.Observer
 	sizes     prometheus.Histogram
 	current   atomic.Pointer[series]
 }
@@ -46,7 +48,7 @@ func newMeters(r prometheus.Registerer) *meters {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, []string{label})
 	}
 	durations := seconds("postern_decision_duration_seconds", "Time from a query to its answer.", "api")
-	stages := seconds("postern_decision_stage_duration_seconds", "Time a query spent in one stage.", "stage")
+	stages := seconds("postern_decision_stage_duration_seconds", "Time a query took in one stage: parse makes it of a request, facts and eval decide it, encode writes the answer. A batch is one query; what is refused before it is a query has no stage.", "stage")
 	m := &meters{
 		decisions: counter("postern_decisions_total", "Decisions by API, outcome, and the role that permitted; none is an answer of the Data API that is no decision.", "api", "decision", "role"),
 		actions:   counter("postern_decision_actions_total", "Decisions by action and outcome; actions that the policy does not declare are other.", "action", "decision"),
@@ -55,8 +57,10 @@ func newMeters(r prometheus.Registerer) *meters {
 			Name: "postern_decisions_stale_total", Help: "Decisions on facts older than the staleness bound, as POSTERN_SERVE_STALE_FOR allows.",
 		}),
 		durations: map[string]prometheus.Observer{},
+		parse:     stages.WithLabelValues("parse"),
 		facts:     stages.WithLabelValues("facts"),
 		eval:      stages.WithLabelValues("eval"),
+		encode:    stages.WithLabelValues("encode"),
 		sizes: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "postern_decision_batch_size", Help: "Items per batch.", Buckets: prometheus.ExponentialBuckets(1, 2, 11),
 		}),

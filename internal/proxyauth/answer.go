@@ -21,12 +21,14 @@ import (
 type outcome struct{ id, role, obligations string }
 
 // decide asks the decision point about what a request means.
-func (a *api) decide(c *fiber.Ctx, w way, g *policy.Generation, subject authz.Subject, meant route) error {
+func (a *api) decide(c *fiber.Ctx, watch *pdp.Stopwatch, w way, g *policy.Generation, subject authz.Subject, meant route) error {
 	meant.request.Subject = subject
+	watch.Parsed()
 	result, err := a.PDP.Evaluate(c.UserContext(), pdp.Query{
 		API: w.api, RequestID: httpserver.RequestID(c), Caller: httpserver.Caller(c),
 		Items: []pdp.Item{{Request: meant.request}}, Generation: g,
 	})
+	watch.Answered()
 	if err != nil {
 		return err
 	}
@@ -40,7 +42,15 @@ func (a *api) decide(c *fiber.Ctx, w way, g *policy.Generation, subject authz.Su
 		return denied(o.ID, "The proxy that this came through may not ask about it.", nil)
 	case o.Err != nil:
 		return o.Err
-	case !o.Decision.Allow:
+	}
+	err = a.tell(c, subject, o, meant)
+	watch.Encoded() // but for the body of a refusal, which is written where all problems are
+	return err
+}
+
+// tell answers with a decision.
+func (a *api) tell(c *fiber.Ctx, subject authz.Subject, o pdp.Outcome, meant route) error {
+	if !o.Decision.Allow {
 		return denied(o.ID, "The policy does not permit it.", reasonsOf(o.Decision))
 	}
 	return a.permit(c, subject, o, meant)

@@ -40,6 +40,7 @@ type Tokens interface {
 // Options says what the routes need.
 type Options struct {
 	PDP      Decider
+	Stages   *pdp.Stages // nil: nobody measures
 	Policies Policies
 	Trusted  Trust
 	// Tokens reads JWTs; nil: whatever Authorization says is the application's.
@@ -114,6 +115,7 @@ func (a *api) serve(c *fiber.Ctx, w way) error {
 }
 
 func (a *api) answer(c *fiber.Ctx, w way) error {
+	watch := a.Stages.Begin()
 	if err := a.trusts(c); err != nil {
 		return err
 	}
@@ -138,5 +140,5 @@ func (a *api) answer(c *fiber.Ctx, w way) error {
 	case !who.known():
 		return who.stranger()
 	}
-	return a.decide(c, w, generation, who.subject, meant)
+	return a.decide(c, &watch, w, generation, who.subject, meant)
 }
