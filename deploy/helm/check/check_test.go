@@ -23,17 +23,6 @@ sidecar:
   settings: {POSTERN_REDIS_ADDRS: "redis.example.com:6379", POSTERN_REDIS_TLS: "true"}`,
 }
 
-// all has every part of the chart.
-const all = `decisions: {enabled: true, directory: "https://a:8182,https://b:8182", from: [{podSelector: {matchLabels: {app: portal}}}]}
-sidecar: {enabled: true, directory: "https://a:8182"}
-imagePullSecrets: [{name: registry}]
-image: {digest: "sha256:0123456789012345678901234567890123456789012345678901234567890123"}
-networkPolicy: {metricsFrom: [{namespaceSelector: {}}]}
-extraVolumes: [{name: overlay, configMap: {name: overlay}}]
-extraVolumeMounts: [{name: overlay, mountPath: /etc/postern}]
-nodeSelector: {disk: fast}
-tolerations: [{key: dedicated, operator: Exists, effect: NoSchedule}]`
-
 func render(t *testing.T, values string) string {
 	t.Helper()
 	text, err := Render(chart, values)
@@ -64,7 +53,7 @@ func TestKubernetesTakesWhatTheChartRenders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, values := range []string{"", all, manifests["sidecar.yaml"], manifests["decisions.yaml"]} {
+	for _, values := range cases() {
 		documents := Documents(render(t, values))
 		if len(documents) == 0 {
 			t.Errorf("%s: got nothing", values)
@@ -83,23 +72,27 @@ func TestWhatKubernetesWouldRefuseIsFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := render(t, all)
+	text := render(t, turned)
 	for name, change := range map[string][2]string{
 		"a misspelt member":            {"readOnlyRootFilesystem:", "readOnlyRootFileSystem:"},
 		"a misspelt member of a probe": {"failureThreshold:", "failureTreshold:"},
-		"a member that is elsewhere":   {"  replicas: 2", "  minAvailable: 2"},
+		"a member that is elsewhere":   {"  replicas: 3", "  minAvailable: 3"},
 		"a misspelt word":              {"restartPolicy: Always", "restartPolicy: Alwyas"},
 		"a misspelt kind":              {"kind: NetworkPolicy", "kind: NetworkPolice"},
 		"a misspelt version":           {"apiVersion: apps/v1", "apiVersion: apps/v1beta9"},
 		"a misspelt profile":           {"type: RuntimeDefault", "type: DefaultRuntime"},
 		"a misspelt effect":            {"effect: NoSchedule", "effect: NoShedule"},
-		"a text for a number":          {"replicas: 2", `replicas: "2"`},
-		"a fraction for a number":      {"replicas: 2", "replicas: 2.5"},
+		"a text for a number":          {"replicas: 3", `replicas: "3"`},
+		"a fraction for a number":      {"replicas: 3", "replicas: 2.5"},
 		"a number for a text":          {`value: ":8183"`, "value: 8183"},
 		"a text for a truth":           {"allowPrivilegeEscalation: false", `allowPrivilegeEscalation: "false"`},
 		"a quantity that is none":      {"sizeLimit: 1Mi", "sizeLimit: 1MB"},
 		"an object for a list":         {"drop:\n                - ALL", "drop:\n                all: true"},
 		"a member twice":               {"      port: ops\n", "      port: ops\n      port: ops\n"},
+		"a misspelt member of a watch": {"jobLabel:", "joblabel:"},
+		"a duration that is none":      {"interval: 15s", "interval: 15sec"},
+		"a watch of nothing":           {"  endpoints:\n    - port: ops\n      path: /metrics\n      interval: 15s", ""},
+		"a version of a watch":         {"monitoring.coreos.com/v1", "monitoring.coreos.com/v2"},
 	} {
 		broken := strings.Replace(text, change[0], change[1], 1)
 		if broken == text {
@@ -145,8 +138,8 @@ func TestAChangeRollsThePods(t *testing.T) {
 
 // Every container is held to the least that it needs.
 func TestContainersMayDoLittle(t *testing.T) {
-	text := render(t, all)
-	containers := strings.Count(text, "imagePullPolicy:") + strings.Count(text, "image: ghcr.io/example/portal")
+	text := render(t, turned)
+	containers := strings.Count(text, "imagePullPolicy:") + strings.Count(text, "image: registry.example.com/shop")
 	for _, want := range []string{"readOnlyRootFilesystem: true", "allowPrivilegeEscalation: false", "- ALL"} {
 		if got := strings.Count(text, want); got != containers {
 			t.Errorf("got %d times %s, want %d: once in each container", got, want, containers)

@@ -12,7 +12,8 @@ import (
 )
 
 // Check says what is wrong with a document: a member that its kind has not, or
-// twice, a value of another type, or a word that is not one of those there are.
+// twice, or that it must have, a value of another type, a word that is not one of
+// those there are, or a text that is not like its kind.
 func (t *Types) Check(document string) []string {
 	text, err := yaml.YAMLToJSONStrict([]byte(document))
 	if err != nil {
@@ -24,14 +25,22 @@ func (t *Types) Check(document string) []string {
 	}
 	version, _ := object["apiVersion"].(string)
 	kind, _ := object["kind"].(string)
-	if version == "v1" {
-		version = "core/v1"
-	}
-	home := t.packages["k8s.io/api/"+strings.Replace(version, ".k8s.io", "", 1)]
+	home := t.packages[source(version)]
 	if home == nil || home.types[kind] == nil {
 		return []string{fmt.Sprintf("there is no kind %s in %s", kind, version)}
 	}
 	return t.value(home, ast.NewIdent(kind), object, kind)
+}
+
+// source is the package of the types of a version of the API.
+func source(version string) string {
+	if version == "v1" {
+		return "k8s.io/api/core/v1"
+	}
+	if name, ok := strings.CutPrefix(version, "monitoring.coreos.com/"); ok {
+		return operator + "/" + name
+	}
+	return "k8s.io/api/" + strings.Replace(version, ".k8s.io", "", 1)
 }
 
 // value says what is wrong with a value at a place, of a type of a package.
@@ -51,25 +60,27 @@ func (t *Types) value(in *pkg, kind ast.Expr, v any, at string) []string {
 	case *ast.MapType:
 		return t.table(home, e, v, at)
 	case *ast.Ident:
-		return scalar(e.Name, t.words(in, kind), v, at)
+		words, pattern := t.texts(in, kind)
+		return scalar(e.Name, words, pattern, v, at)
 	}
 	return []string{fmt.Sprintf("%s: its type is not understood", at)}
 }
 
-// words are those that a string of a type may be, or none if any.
-func (t *Types) words(in *pkg, kind ast.Expr) []string {
+// texts are those that a string of a type may be, or none if any, and what they
+// are like.
+func (t *Types) texts(in *pkg, kind ast.Expr) ([]string, *regexp.Regexp) {
 	switch e := kind.(type) {
 	case *ast.Ident:
 		if in.types[e.Name] == nil { // a plain string
-			return nil
+			return nil, nil
 		}
-		return in.words[e.Name]
+		return in.words[e.Name], in.patterns[e.Name]
 	case *ast.SelectorExpr:
 		if home := t.packages[in.imports[e.X.(*ast.Ident).Name]]; home != nil {
-			return home.words[e.Sel.Name]
+			return home.words[e.Sel.Name], home.patterns[e.Sel.Name]
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // special are the types that read themselves.
@@ -114,6 +125,11 @@ func (t *Types) object(in *pkg, s *ast.StructType, v any, at string) (wrong []st
 		}
 		wrong = append(wrong, t.value(in, f.kind, member, at+"."+name)...)
 	}
+	for name, f := range fields {
+		if _, there := members[name]; f.required && !there {
+			wrong = append(wrong, fmt.Sprintf("%s lacks %q", at, name))
+		}
+	}
 	return wrong
 }
 
@@ -139,11 +155,13 @@ func (t *Types) table(in *pkg, e *ast.MapType, v any, at string) (wrong []string
 	return wrong
 }
 
-func scalar(kind string, words []string, v any, at string) []string {
+func scalar(kind string, words []string, pattern *regexp.Regexp, v any, at string) []string {
 	text, isText := v.(string)
 	number, isNumber := v.(float64)
 	_, isBool := v.(bool)
 	switch {
+	case kind == "string" && isText && pattern != nil && !pattern.MatchString(text):
+		return []string{fmt.Sprintf("%s: %q is not like %s", at, text, pattern)}
 	case kind == "string" && isText && (len(words) == 0 || slices.Contains(words, text)):
 	case kind == "bool" && isBool:
 	case strings.HasPrefix(kind, "int") && isNumber && number == float64(int64(number)):

@@ -5,34 +5,40 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 )
 
-// Types are the types of Kubernetes' API, read from their sources: those say
-// also which words a string may be, and nothing has to be compiled.
+// Types are the types of Kubernetes' API and of Prometheus Operator's, read from
+// their sources: those say also which words a string may be and what must be
+// there, and nothing has to be compiled.
 type Types struct {
 	packages map[string]*pkg // by import path
 }
 
 // A pkg is what one package declares.
 type pkg struct {
-	types   map[string]ast.Expr
-	imports map[string]string   // by the name that files use
-	words   map[string][]string // the constants of a string type
+	types    map[string]ast.Expr
+	imports  map[string]string         // by the name that files use
+	words    map[string][]string       // the constants of a string type
+	patterns map[string]*regexp.Regexp // what the text of a string type is like
 }
 
-// Load reads the packages of k8s.io/api that a chart needs, and what they need.
+// operator is the module of the types of monitoring.coreos.com.
+const operator = "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring"
+
+// Load reads the packages of the API that a chart needs, and what they need.
 func Load() (*Types, error) {
 	t := &Types{map[string]*pkg{}}
 	for module, packages := range map[string][]string{
 		"k8s.io/api":          {"apps/v1", "batch/v1", "core/v1", "networking/v1", "policy/v1"},
 		"k8s.io/apimachinery": {"pkg/apis/meta/v1"},
+		operator:              {"v1"},
 	} {
 		dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
 		if err != nil {
@@ -50,22 +56,32 @@ func Load() (*Types, error) {
 }
 
 func read(dir string) (*pkg, error) {
-	// Only files of types: the others are generated.
-	plain := func(f fs.FileInfo) bool { return f.Name() == "types.go" || f.Name() == "well_known_labels.go" }
-	parsed, err := parser.ParseDir(token.NewFileSet(), dir, plain, parser.SkipObjectResolution)
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return nil, err
 	}
-	p := &pkg{types: map[string]ast.Expr{}, imports: map[string]string{}, words: map[string][]string{}}
-	for _, files := range parsed {
-		for _, file := range files.Files {
-			p.add(file)
+	p := &pkg{map[string]ast.Expr{}, map[string]string{}, map[string][]string{}, map[string]*regexp.Regexp{}}
+	for _, name := range names {
+		if !declares(filepath.Base(name)) {
+			continue
 		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution|parser.ParseComments)
+		if err != nil {
+			return nil, err
+		}
+		p.add(file)
 	}
 	if len(p.types) == 0 {
 		return nil, fmt.Errorf("%s has no types", dir)
 	}
 	return p, nil
+}
+
+// declares tells whether a file is one of types: the others are generated, or
+// do something with them.
+func declares(name string) bool {
+	return name == "types.go" || strings.HasSuffix(name, "_types.go") ||
+		name == "http_config.go" || name == "well_known_labels.go"
 }
 
 func (p *pkg) add(file *ast.File) {
@@ -80,16 +96,19 @@ func (p *pkg) add(file *ast.File) {
 	for _, decl := range file.Decls {
 		if general, ok := decl.(*ast.GenDecl); ok {
 			for _, spec := range general.Specs {
-				p.declare(spec)
+				p.declare(spec, general.Doc.Text())
 			}
 		}
 	}
 }
 
-func (p *pkg) declare(spec ast.Spec) {
+func (p *pkg) declare(spec ast.Spec, doc string) {
 	switch s := spec.(type) {
 	case *ast.TypeSpec:
 		p.types[s.Name.Name] = s.Type
+		if pattern := regexp.MustCompile(`(?m)^\+kubebuilder:validation:Pattern:?=["` + "`](.*)[\"`]$").FindStringSubmatch(doc); pattern != nil {
+			p.patterns[s.Name.Name] = regexp.MustCompile(pattern[1])
+		}
 	case *ast.ValueSpec:
 		kind, ok := s.Type.(*ast.Ident)
 		for _, value := range s.Values {
@@ -103,7 +122,8 @@ func (p *pkg) declare(spec ast.Spec) {
 
 // A field is a member of an object.
 type field struct {
-	kind ast.Expr
+	kind     ast.Expr
+	required bool
 }
 
 // fields are the members of a struct by their names in JSON, with those of the
@@ -125,7 +145,9 @@ func (t *Types) fields(in *pkg, s *ast.StructType) map[string]field {
 			}
 			continue
 		}
-		found[name] = field{f.Type}
+		// What has a value when it is left out need not be there.
+		required := regexp.MustCompile(`(?m)^\+required$`).MatchString(f.Doc.Text()) && !strings.Contains(options, "omitempty")
+		found[name] = field{f.Type, required}
 	}
 	return found
 }
