@@ -1,6 +1,7 @@
 package test
 
 import (
+	"fmt"
 	"math"
 	"net/http"
 	"strings"
@@ -53,11 +54,27 @@ func TestF24ClocksStep(t *testing.T) {
 			want := off[c.management] - off[s]
 			s.now().awaitMetric(t, "postern_clock_skew_seconds", func(got float64) bool { return math.Abs(got-want.Seconds()) < 10 })
 		}
+		lagged(t, c, "feed", "token")
 		t.Logf("%s: refused everywhere %v after a revocation", step.name, took)
 		w.holdsUp(t)
 	}
 	if trail := w.o.events("acme"); !strings.Contains(strings.Join(trail, " "), "organization") {
 		t.Errorf("got a trail of %v, want the changes of the organization", trail)
+	}
+}
+
+// lagged wants that each sidecar has observed how long changes took to count there.
+func lagged(t *testing.T, c *topology, by ...string) {
+	t.Helper()
+	const lag = "postern_grants_invalidation_lag_seconds"
+	for _, s := range c.sidecars {
+		page, observed := s.now().page(t), 0.0
+		for _, source := range by {
+			observed += sum(page, fmt.Sprintf("%s_count{source=%q}", lag, source))
+		}
+		if all, total := sum(page, lag+"_count"), sum(page, lag+"_sum"); observed < 1 || all != observed || total < 0 {
+			t.Errorf("%s has observed %v lags, %v of them by %v, of %v s in all: want some, all by these, and none negative", s.name, all, observed, by, total)
+		}
 	}
 }
 

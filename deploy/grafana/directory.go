@@ -17,11 +17,16 @@ func freshness() row {
 			{title: "Cache memory", unit: "bytes", asks: one(series("postern_grants_cache_bytes"), "{{instance}}")},
 		},
 		{
-			{title: "Entries dropped", says: "By what caused it: a change that was read, a reset, a directory that went back.", unit: "ops", asks: one(rate("source", "postern_grants_invalidations_total"), "{{source}}")},
+			{title: "Entries dropped", says: "By what the look at the change log came about by, or else: a reset, a directory that went back.", unit: "ops", asks: one(rate("source", "postern_grants_invalidations_total"), "{{source}}")},
 			{title: "Looks at the change log", unit: "ops", asks: one(rate("result", "postern_grants_polls_total"), "{{result}}")},
 			{title: "Dependencies", says: "1: it answers.", most: 1, asks: one("min by (dependency) ("+series("postern_dependency_up")+")", "{{dependency}}")},
 			{title: "Clock skew", says: "Of the directory's clock against that of each server.", unit: "s", low: true, asks: one(series("postern_clock_skew_seconds"), "{{instance}}")},
 			{title: "Failed calls", unit: "ops", asks: one(rate("dependency, operation", "postern_dependency_errors_total"), "{{dependency}} {{operation}}")},
+		},
+		{
+			{title: "A change counts after", says: "From when it was written; clocks that are apart add to it or hide it.", unit: "s", asks: quantiles("postern_grants_invalidation_lag_seconds")},
+			{title: "99% by what was heard", says: "poll and feed: it was time to look; the others: somebody told, or asked.", unit: "s", asks: one(quantile(0.99, "source", "postern_grants_invalidation_lag_seconds"), "{{source}}")},
+			{title: "Looks that brought changes", unit: "ops", asks: one(rate("source", "postern_grants_invalidation_lag_seconds_count"), "{{source}}")},
 		},
 		{
 			{title: "Redis: written", unit: "ops", asks: one(rate("result", "postern_redis_writes_total"), "{{result}}")},

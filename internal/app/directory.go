@@ -61,11 +61,14 @@ func (s *server) hearOfChanges() {
 	if s.store == nil {
 		return
 	}
-	s.background("changes that are heard of", func(ctx context.Context) { s.store.Listen(ctx, s.pip.Wake) })
+	s.background("changes that are heard of", func(ctx context.Context) { s.store.Listen(ctx, s.wake(grant.CauseNotify)) })
 	if s.redis != nil {
-		s.background("announcements", func(ctx context.Context) { s.redis.Listen(ctx, s.pip.Wake) })
+		s.background("announcements", func(ctx context.Context) { s.redis.Listen(ctx, s.wake(grant.CauseRedis)) })
 	}
 }
+
+// wake has the change log looked at by a cause.
+func (s *server) wake(by grant.Cause) func() { return func() { s.pip.Wake(by) } }
 
 // openStore opens the database.
 func (s *server) openStore(ctx context.Context) (_ grant.Source, err error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/bearer"
 	"github.com/postern-authz/postern/internal/config"
+	"github.com/postern-authz/postern/internal/grant"
 	"github.com/postern-authz/postern/internal/httpserver"
 	"github.com/postern-authz/postern/internal/link"
 	"github.com/postern-authz/postern/internal/managementapi"
@@ -68,7 +69,7 @@ func (s *server) administration() (*pap.PAP, error) {
 	}
 	var worker *outbox.Worker // which reports to the PAP, and is woken by its changes
 	o := pap.Options{
-		Store: following{s.store, func(at authz.Revision) { s.pip.Wake(); s.announce(at); worker.Wake() }},
+		Store: following{s.store, func(at authz.Revision) { s.pip.Wake(grant.CauseWrite); s.announce(at); worker.Wake() }},
 		Judge: s.pdp, Links: links, Secrets: secrets, PortalURLs: s.cfg.PortalURLs,
 		PlainWebhooks: len(s.cfg.WebhookAllow) > 0, Log: s.Log,
 		Limits: pap.Limits{Cooldown: s.cfg.InvitationCooldown}, Registerer: s.registry,

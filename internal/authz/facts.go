@@ -199,6 +199,9 @@ type Changes struct {
 	// Points are those that the directory passed on the way to Head, in their
 	// order and with Head.
 	Points []Point `json:"points,omitempty"`
+	// WrittenAt is when the oldest of the changes was written, by the clock of the
+	// server that wrote it; zero if that is not known.
+	WrittenAt time.Time `json:"written_at,omitzero"`
 	// Held is how long the look waited before it saw this: what it tells is that
 	// much younger than its beginning.
 	Held time.Duration `json:"-"`

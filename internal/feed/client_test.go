@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/feed"
@@ -44,6 +45,30 @@ func TestAnAppKeyOfAnotherDirectoryIsNotUsed(t *testing.T) {
 		})
 		if k, err := c.AppKey(t.Context(), "app"); !errors.Is(err, authz.ErrUnavailable) {
 			t.Errorf("%s: got %+v, %v, want one of kind %v", name, k, err, authz.ErrUnavailable)
+		}
+	}
+}
+
+// While servers are upgraded in turn, one that is asked may be older or newer.
+func TestALookIsUnderstoodWhicheverPosternAnswers(t *testing.T) {
+	written := time.Date(2026, 3, 1, 12, 0, 0, 123e6, time.UTC)
+	for name, tt := range map[string]struct {
+		more string
+		want time.Time
+	}{
+		"this one":                         {`,"written_at":"2026-03-01T12:00:00.123Z"`, written},
+		"an older one, which says no time": {``, time.Time{}},
+		"a newer one, which says more":     {`,"written_at":"2026-03-01T12:00:00.123Z","written_by":{"host":"a"}`, written},
+	} {
+		c := asking(t, func(r *http.Request) any {
+			if r.URL.Path != feed.PathChanges {
+				return feed.State{Directory: "ours"}
+			}
+			return json.RawMessage(`{"directory":"ours","head":{"revision":2,"stamp":"7"},"points":[{"revision":2,"stamp":"7"}],"held_ms":0` + tt.more + `}`)
+		})
+		got, err := c.Changes(t.Context(), authz.Point{Revision: 1, Stamp: 1}, 0)
+		if err != nil || got.Head != (authz.Point{Revision: 2, Stamp: 7}) || len(got.Points) != 1 || !got.WrittenAt.Equal(tt.want) {
+			t.Errorf("%s: got %+v, %v, want point 2-7, written at %v", name, got, err, tt.want)
 		}
 	}
 }

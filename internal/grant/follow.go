@@ -14,35 +14,35 @@ import (
 func (p *PIP) Follow(ctx context.Context) error {
 	tick := time.NewTicker(p.interval)
 	defer tick.Stop()
-	failing := false
+	failing, by := false, p.unasked()
 	for {
-		err := p.poll(ctx)
+		err := p.poll(ctx, by)
 		if ctx.Err() != nil {
 			return nil
 		}
 		p.report(err, failing)
 		failing = err != nil
-		if !p.rest(ctx, tick.C, failing) {
+		if by = p.rest(ctx, tick.C, failing); ctx.Err() != nil {
 			return nil
 		}
 	}
 }
 
-// rest waits until it is time for the next look, and reports whether ctx lasts.
-// A source that lets looks wait says itself when to look.
-func (p *PIP) rest(ctx context.Context, tick <-chan time.Time, failing bool) bool {
+// rest waits until it is time for the next look or ctx ends, and returns what the
+// look comes about by. A source that lets looks wait says itself when to look.
+func (p *PIP) rest(ctx context.Context, tick <-chan time.Time, failing bool) Cause {
 	var gap <-chan time.Time
 	if p.wait > 0 && !failing {
 		gap = time.After(pause)
 	}
 	select {
 	case <-ctx.Done():
-		return false
 	case <-gap:
 	case <-tick:
-	case <-p.poke:
+	case by := <-p.poke:
+		return by
 	}
-	return true
+	return p.unasked()
 }
 
 func (p *PIP) report(err error, failing bool) {
@@ -56,7 +56,7 @@ func (p *PIP) report(err error, failing bool) {
 
 // poll looks at the change log once. A look that takes longer than the
 // staleness bound would be of no use, so it is given up.
-func (p *PIP) poll(ctx context.Context) error {
+func (p *PIP) poll(ctx context.Context, by Cause) error {
 	ctx, cancel := context.WithTimeout(ctx, p.maxStaleness)
 	defer cancel()
 	p.mu.Lock()
@@ -68,7 +68,7 @@ func (p *PIP) poll(ctx context.Context) error {
 	if first {
 		look = p.lookBack
 	}
-	changes, err := look(ctx, head)
+	changes, by, err := look(ctx, head, by)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	defer p.told()
@@ -77,7 +77,7 @@ func (p *PIP) poll(ctx context.Context) error {
 		return fmt.Errorf("read the changes after revision %d: %w", head.Revision, err)
 	}
 	p.metrics.polls.Inc()
-	p.apply(changes, high)
+	p.apply(changes, by, high)
 	p.seen, p.ended = began.Add(min(changes.Held, p.now().Sub(began))), number
 	return nil
 }
@@ -87,42 +87,45 @@ func (p *PIP) poll(ctx context.Context) error {
 const memory = 2048
 
 // lookBack is the first look, which sees what it can of the past.
-func (p *PIP) lookBack(ctx context.Context, from authz.Point) (authz.Changes, error) {
+func (p *PIP) lookBack(ctx context.Context, from authz.Point, by Cause) (authz.Changes, Cause, error) {
 	c, err := p.source.Changes(ctx, from, 0)
 	if err != nil || !c.Reset || c.Head.Revision <= memory {
-		return c, err
+		return c, by, err
 	}
 	past := authz.Point{Revision: c.Head.Revision - memory}
 	known, err := p.source.Changes(ctx, past, 0)
 	if known.Reset {
-		return c, err
+		return c, by, err
 	}
 	known.Reset, known.Floor = true, past
-	return known, err
+	return known, by, err
 }
 
 // lookLong looks, and lets the source wait until something changes or somebody
-// here cannot.
-func (p *PIP) lookLong(ctx context.Context, head authz.Point) (authz.Changes, error) {
+// here cannot: then it looks again, by the cause that this one has.
+func (p *PIP) lookLong(ctx context.Context, head authz.Point, by Cause) (authz.Changes, Cause, error) {
 	if p.wait == 0 {
-		return p.source.Changes(ctx, head, 0)
+		c, err := p.source.Changes(ctx, head, 0)
+		return c, by, err
 	}
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop := make(chan struct{})
+	stop, asked := make(chan struct{}), make(chan Cause, 1)
 	defer close(stop)
 	go func() {
 		select {
-		case <-p.poke:
+		case by := <-p.poke:
+			asked <- by
 			cancel()
 		case <-stop:
 		}
 	}()
 	c, err := p.source.Changes(waiting, head, p.wait)
 	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
-		return p.source.Changes(ctx, head, 0)
+		by = <-asked
+		c, err = p.source.Changes(ctx, head, 0)
 	}
-	return c, err
+	return c, by, err
 }
 
 // told tells those who wait that the change log was looked at.
@@ -133,7 +136,7 @@ func (p *PIP) told() {
 
 // apply tells the cache what changed. The directory was at high before the look
 // began, so it is at least there unless it lost what it knew.
-func (p *PIP) apply(c authz.Changes, high authz.Revision) {
+func (p *PIP) apply(c authz.Changes, by Cause, high authz.Revision) {
 	switch {
 	case p.seen.IsZero():
 		p.drop(c)
@@ -147,7 +150,8 @@ func (p *PIP) apply(c authz.Changes, high authz.Revision) {
 		p.metrics.reset.Add(float64(n))
 	default:
 		p.changes.add(c)
-		p.metrics.invalidated.Add(float64(p.invalidate(c.Keys)))
+		p.metrics.invalidated[by].Add(float64(p.invalidate(c.Keys)))
+		p.metrics.lagged(by, c.WrittenAt, p.now())
 	}
 	p.head, p.high = c.Head, max(p.high, c.Head.Revision)
 }
@@ -235,10 +239,11 @@ func (p *PIP) Past(ctx context.Context, revision authz.Revision) {
 }
 
 // Wake says that something was committed, so that the follower looks at once
-// instead of at the next interval. It never blocks.
-func (p *PIP) Wake() {
+// instead of at the next interval. It never blocks. Of several calls before one
+// look the first is the cause.
+func (p *PIP) Wake(by Cause) {
 	select {
-	case p.poke <- struct{}{}:
+	case p.poke <- by:
 	default: // it will look anyway
 	}
 }
@@ -288,7 +293,7 @@ func (p *PIP) again(ctx context.Context, polled <-chan struct{}, try int) bool {
 			return false
 		}
 	}
-	p.Wake()
+	p.Wake(causeToken)
 	select {
 	case <-polled:
 		return true

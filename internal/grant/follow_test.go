@@ -505,7 +505,7 @@ func TestMetrics(t *testing.T) {
 			"postern_grants_cache_requests_total miss store":   1,
 			"postern_grants_cache_requests_total error store":  2,
 			"postern_grants_cache_entries memory":              4,
-			"postern_grants_invalidations_total poll":          1,
+			"postern_grants_invalidations_total token":         1,
 			"postern_directory_revision":                       1,
 			"postern_revision_regressions_total":               0,
 			"postern_decision_grants_age_seconds":              3,

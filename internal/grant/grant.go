@@ -96,7 +96,7 @@ type PIP struct {
 	metrics      *metrics
 	terms        *terms
 	seed         maphash.Seed
-	poke         chan struct{} // asks the follower to look at once
+	poke         chan Cause    // asks the follower to look at once
 	reads        chan struct{} // holds one for each read that runs
 	loads        loads
 
@@ -134,7 +134,7 @@ func New(o Options) *PIP {
 		log:          o.Log,
 		terms:        newTerms(),
 		seed:         maphash.MakeSeed(),
-		poke:         make(chan struct{}, 1),
+		poke:         make(chan Cause, 1),
 		reads:        make(chan struct{}, maxReads),
 		loads:        loads{running: map[authz.Key]*load{}},
 		cache:        newCache(cmp.Or(o.CacheBytes, 256<<20)),

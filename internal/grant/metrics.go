@@ -1,21 +1,25 @@
 package grant
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // metrics are the series of the PIP. All of them exist from the start.
 type metrics struct {
-	hits, misses, stale           prometheus.Counter // of the cache, by key; stale by call
-	tierHits, tierMisses          prometheus.Counter // of the tier, by key
-	tierStale                     prometheus.Counter // documents of the tier that the change log does not prove
-	readHits, readMisses          prometheus.Counter // of the store: keys known and not
-	readErrors                    prometheus.Counter
-	invalidated, reset, regressed prometheus.Counter // entries dropped
-	regressions                   prometheus.Counter
-	polls, pollErrors             prometheus.Counter
-	age                           prometheus.Histogram
+	hits, misses, stale  prometheus.Counter // of the cache, by key; stale by call
+	tierHits, tierMisses prometheus.Counter // of the tier, by key
+	tierStale            prometheus.Counter // documents of the tier that the change log does not prove
+	readHits, readMisses prometheus.Counter // of the store: keys known and not
+	readErrors           prometheus.Counter
+	invalidated          map[Cause]prometheus.Counter // entries dropped
+	reset, regressed     prometheus.Counter           // likewise
+	lag                  map[Cause]prometheus.Observer
+	regressions          prometheus.Counter
+	polls, pollErrors    prometheus.Counter
+	age                  prometheus.Histogram
 }
 
 func newMetrics(to prometheus.Registerer, p *PIP) *metrics {
@@ -27,7 +31,13 @@ func newMetrics(to prometheus.Registerer, p *PIP) *metrics {
 	}, []string{"tier", "result"})
 	invalidations := auto.NewCounterVec(prometheus.CounterOpts{
 		Name: "postern_grants_invalidations_total",
-		Help: "Cache entries dropped, by what caused it.",
+		Help: "Cache entries dropped, by what the look at the change log came about by, or what else caused it.",
+	}, []string{"source"})
+	lag := auto.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "postern_grants_invalidation_lag_seconds",
+		Help: "Time from when a change was written until it counted here: of the oldest that a look at the change log brought, by what the look came about by. " +
+			"It is taken by two clocks: one that is ahead where the change was written hides as much of it, down to 0, and one that is back adds as much; see postern_clock_skew_seconds.",
+		Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2, 5, 30},
 	}, []string{"source"})
 	polls := auto.NewCounterVec(prometheus.CounterOpts{
 		Name: "postern_grants_polls_total",
@@ -43,7 +53,8 @@ func newMetrics(to prometheus.Registerer, p *PIP) *metrics {
 		readHits:    requests.WithLabelValues("store", "hit"),
 		readMisses:  requests.WithLabelValues("store", "miss"),
 		readErrors:  requests.WithLabelValues("store", "error"),
-		invalidated: invalidations.WithLabelValues("poll"),
+		invalidated: map[Cause]prometheus.Counter{},
+		lag:         map[Cause]prometheus.Observer{},
 		reset:       invalidations.WithLabelValues("reset"),
 		regressed:   invalidations.WithLabelValues("regression"),
 		polls:       polls.WithLabelValues("ok"),
@@ -57,6 +68,9 @@ func newMetrics(to prometheus.Registerer, p *PIP) *metrics {
 			Help:    "Age of the grants that a decision or batch used since they were last known to be current.",
 			Buckets: []float64{.001, .01, .1, .25, .5, 1, 2, 5, 10, 30, 60, 300},
 		}),
+	}
+	for _, by := range causes() {
+		m.invalidated[by], m.lag[by] = invalidations.WithLabelValues(string(by)), lag.WithLabelValues(string(by))
 	}
 	m.gauges(auto, p)
 	return m
@@ -81,6 +95,14 @@ func (m *metrics) gauges(auto promauto.Factory, p *PIP) {
 		Name: "postern_grants_staleness_seconds",
 		Help: "Time since the directory's change log was last read; -1 before the first time.",
 	}, func() float64 { return p.state().staleness })
+}
+
+// lagged takes note of how long the oldest of the changes took to count here. If
+// it is not known when it was written, or there is none, there is nothing to note.
+func (m *metrics) lagged(by Cause, written, now time.Time) {
+	if !written.IsZero() {
+		m.lag[by].Observe(max(0, now.Sub(written).Seconds()))
+	}
 }
 
 // wasRead counts a key that was read from the store.

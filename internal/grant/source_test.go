@@ -193,6 +193,9 @@ func (s *source) Changes(ctx context.Context, after authz.Point, _ time.Duration
 	c.Lost = after.Revision > c.Head.Revision || after.Stamp != 0 && after != s.points[after.Revision]
 	c.Reset = c.Lost || after.Revision < s.oldest
 	for r := after.Revision + 1; r <= c.Head.Revision && !c.Reset; r++ {
+		if len(c.Points) == 0 {
+			c.WrittenAt = s.committed[r]
+		}
 		c.Points = append(c.Points, s.points[r])
 		for _, key := range s.changed[r] {
 			c.Keys = append(c.Keys, authz.Change{Revision: r, Key: key})

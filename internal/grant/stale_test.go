@@ -118,7 +118,7 @@ func TestWhatIsHeardWhileWaitingCounts(t *testing.T) {
 	bubble(t, servesStale, func(t *testing.T, s *source, p *grant.PIP) {
 		cutOff(t, s, p, bound+time.Second)
 		s.set(func() { s.readErr, s.hang = nil, true })
-		time.AfterFunc(100*time.Millisecond, func() { s.set(func() { s.changesErr, s.hang = nil, false }); p.Wake() })
+		time.AfterFunc(100*time.Millisecond, func() { s.set(func() { s.changesErr, s.hang = nil, false }); p.Wake(grant.CauseNotify) })
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()

@@ -64,14 +64,15 @@ func (d *dirtyKeys) entries() []authz.Key {
 
 func (t *tx) logChanges(keep int) error {
 	var rows rowset
-	rows.add(int64(t.revision), 0, string(kindStamp), formatStamp(newStamp()))
+	rows.add(int64(t.revision), 0, string(kindStamp), formatStamp(newStamp()), t.clock())
 	for i, key := range t.dirty.entries() {
 		rows.add(int64(t.revision), i+1, string(key.Kind), key.ID)
 	}
-	const insert = `
-		INSERT INTO changes (revision, seq, kind, key)
-		SELECT CAST(value->>0 AS BIGINT), CAST(value->>1 AS BIGINT), value->>2, value->>3 FROM {rows}`
-	if err := t.exec(insert, &rows); err != nil {
+	columns, values := "revision, seq, kind, key", "CAST(value->>0 AS BIGINT), CAST(value->>1 AS BIGINT), value->>2, value->>3"
+	if !t.untimed {
+		columns, values = columns+", written_at", values+", CAST(value->>4 AS BIGINT)"
+	}
+	if err := t.exec(`INSERT INTO changes (`+columns+`) SELECT `+values+` FROM {rows}`, &rows); err != nil {
 		return fmt.Errorf("log the changes: %w", err)
 	}
 	if t.revision%pruneEvery != 0 {
@@ -153,7 +154,7 @@ func (s *Store) changes(ctx context.Context, from *sql.DB, after authz.Point) (a
 	}
 	// One statement reads one state, so head and entries belong together.
 	const query = `
-		SELECT d.revision, ` + headStamp + `, d.change_floor, COALESCE(c.revision, 0), COALESCE(c.kind, ''), COALESCE(c.key, '')
+		SELECT d.revision, ` + headStamp + `, d.change_floor, COALESCE(c.revision, 0), COALESCE(c.kind, ''), COALESCE(c.key, ''), c.written_at
 		FROM directory d LEFT JOIN changes c ON c.revision >= $1 AND d.change_floor <= $1
 		ORDER BY c.revision, c.seq LIMIT $2`
 	result, err := from.QueryContext(ctx, s.dialect.sql(query), int64(after.Revision), maxChanges+1)
@@ -176,6 +177,7 @@ type entry struct {
 	head  authz.Point
 	floor authz.Revision
 	authz.Change
+	written time.Time // zero: not known
 }
 
 func readChanges(result *sql.Rows, after authz.Point) (authz.Changes, error) {
@@ -200,7 +202,7 @@ func readChanges(result *sql.Rows, after authz.Point) (authz.Changes, error) {
 			}
 		}
 		changes.Head = e.head
-		if err := add(&changes, e.Change, after.Revision); err != nil {
+		if err := add(&changes, e, after.Revision); err != nil {
 			return authz.Changes{}, err
 		}
 	}
@@ -209,24 +211,29 @@ func readChanges(result *sql.Rows, after authz.Point) (authz.Changes, error) {
 
 func scanEntry(row *sql.Rows) (e entry, err error) {
 	var stamp string
-	if err := scan(row, &e.head.Revision, &stamp, &e.floor, &e.Revision, &e.Key.Kind, &e.Key.ID); err != nil {
+	var written *int64
+	if err := scan(row, &e.head.Revision, &stamp, &e.floor, &e.Revision, &e.Key.Kind, &e.Key.ID, &written); err != nil {
 		return e, err
 	}
+	e.written = instant(written)
 	e.head.Stamp, err = parseStamp(stamp)
 	return e, err
 }
 
 // add notes an entry made after a revision. The first entry of a revision is
-// its stamp, if it has one.
-func add(c *authz.Changes, entry authz.Change, after authz.Revision) (err error) {
+// its stamp, if it has one, with when it was written.
+func add(c *authz.Changes, entry entry, after authz.Revision) (err error) {
 	if entry.Revision <= after {
 		return nil
+	}
+	if len(c.Points) == 0 {
+		c.WrittenAt = entry.written
 	}
 	if n := len(c.Points); n == 0 || c.Points[n-1].Revision < entry.Revision {
 		c.Points = append(c.Points, authz.Point{Revision: entry.Revision})
 	}
 	if entry.Key.Kind != kindStamp {
-		c.Keys = append(c.Keys, entry)
+		c.Keys = append(c.Keys, entry.Change)
 		return nil
 	}
 	c.Points[len(c.Points)-1].Stamp, err = parseStamp(entry.Key.ID)

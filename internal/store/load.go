@@ -96,8 +96,13 @@ func (t *tx) load(rows func(backup.Sink) error) error {
 	if err := l.flush(); err != nil {
 		return err
 	}
+	log, err := t.fields("changes")
+	if err != nil {
+		return err
+	}
 	const bump = `UPDATE directory SET revision = revision + 1 RETURNING revision`
 	t.changed, t.dirty.overflow = true, true
+	t.untimed = !slices.ContainsFunc(log, func(f field) bool { return f.name == "written_at" })
 	return t.all(bump, func(row *sql.Rows) error { return scan(row, &t.revision) })
 }
 

@@ -83,6 +83,7 @@ func (s *Store) begin(ctx context.Context, db *sql.Tx) (*tx, error) {
 	return &tx{
 		queryer:  queryer{ctx: ctx, tx: db, dialect: s.dialect},
 		now:      s.milliseconds(),
+		clock:    s.milliseconds,
 		revision: authz.Revision(revision),
 	}, nil
 }
@@ -96,10 +97,12 @@ const flushAt = 4000
 // put. It belongs to one goroutine.
 type tx struct {
 	queryer
-	now      int64 // of the whole transaction, in ms
+	now      int64        // of the whole transaction, in ms
+	clock    func() int64 // in ms
 	revision authz.Revision
 	changed  bool
 	dirty    dirtyKeys
+	untimed  bool  // the schema is one that does not keep when a revision was written
 	err      error // the first failure of a statement; nothing can follow it
 	held     int   // records, and accounts of account groups, kept back
 

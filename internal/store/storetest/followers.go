@@ -77,6 +77,7 @@ func testFollowers(t *testing.T, newDSN func(testing.TB) string) {
 			t.Error(err)
 		}
 	})
+	t.Run("the log says when the oldest of its changes was written", func(t *testing.T) { testWritten(t, newDSN(t)) })
 	t.Run("the log forgets the oldest and tells who needs them", func(t *testing.T) {
 		s := open(t, store.Options{DSN: newDSN(t), ChangeLog: 10})
 		for i := range 260 {
@@ -89,6 +90,52 @@ func testFollowers(t *testing.T, newDSN func(testing.TB) string) {
 			t.Errorf("after what is left: got %d keys, reset %v, want 9", len(got.Keys), got.Reset)
 		}
 	})
+}
+
+// testWritten reads changes of which one is by an older Postern, which says
+// nothing about when, while servers are upgraded in turn.
+func testWritten(t *testing.T, dsn string) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
+	s, db := open(t, store.Options{DSN: dsn, Now: func() time.Time { return now }}), rawOpen(t, dsn)
+	first := now.Truncate(time.Millisecond)
+	update(t, s, tool("one"))
+	now = now.Add(time.Minute)
+	update(t, s, tool("two"))
+	for _, statement := range []string{"UPDATE directory SET revision = 3", "INSERT INTO changes (revision, seq, kind, key) VALUES (3, 0, 'stamp', 'a'), (3, 1, 'tool', 'three')"} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now = now.Add(time.Minute)
+	update(t, s, tool("four"))
+	for after, want := range []time.Time{first, first.Add(time.Minute), {}, first.Add(2 * time.Minute), {}} {
+		if got := changesAfter(t, s, authz.Revision(after)); got.Head.Revision != 4 || !got.WrittenAt.Equal(want) {
+			t.Errorf("after %d: got %v at %d, want %v at 4", after, got.WrittenAt, got.Head.Revision, want)
+		}
+	}
+	if got := changesAfter(t, s, 5); !got.Reset || !got.WrittenAt.IsZero() {
+		t.Errorf("a reset: got %+v, want no time", got)
+	}
+	told, err := s.Tell(t.Context(), authz.Point{Revision: 1})
+	if err != nil || !told.WrittenAt.Equal(first.Add(time.Minute)) {
+		t.Errorf("told: got %v, %v, want %v", told.WrittenAt, err, first.Add(time.Minute))
+	}
+	checkWrittenAtTheEnd(t, s, &now)
+}
+
+// checkWrittenAtTheEnd wants an import to be written when it ends.
+func checkWrittenAtTheEnd(t *testing.T, s *store.Store, now *time.Time) {
+	t.Helper()
+	at, err := s.Update(t.Context(), func(tx directory.Tx) error {
+		*now = now.Add(time.Hour)
+		return tx.PutTool(tool("five"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := changesAfter(t, s, at-1).WrittenAt; !got.Equal(now.Truncate(time.Millisecond)) {
+		t.Errorf("an import that took an hour: got %v, want its end %v", got, now)
+	}
 }
 
 func tool(id string) directory.Tool { return directory.Tool{ID: id, Name: "Tool " + id} }
