@@ -1,6 +1,9 @@
 package deploy
 
 import (
+	"errors"
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,13 +14,21 @@ import (
 	"github.com/postern-authz/postern/internal/config"
 )
 
-// analyze runs systemd-analyze on the units, of which every program is there.
+// analyze runs systemd-analyze on the units as they are installed, of which every
+// program is there.
 func analyze(t *testing.T, broken *strings.Replacer, args ...string) (string, error) {
 	t.Helper()
 	dir := t.TempDir()
-	for _, unit := range []string{"postern.service", "postern-sidecar.service"} {
-		text := strings.ReplaceAll(read(t, "systemd/"+unit), "/usr/local/bin/postern", "/bin/true")
-		if err := os.WriteFile(filepath.Join(dir, unit), []byte(broken.Replace(text)), 0o600); err != nil {
+	for file, installed := range map[string]string{
+		"postern.service":         "postern.service",
+		"postern-sidecar.service": "postern-sidecar.service",
+		"postern-sidecar.socket":  "postern-sidecar.socket",
+		"postgres.conf":           "postern.service.d/postgres.conf",
+		"socket.conf":             "postern-sidecar.service.d/socket.conf",
+	} {
+		text := strings.ReplaceAll(read(t, "systemd/"+file), "/usr/local/bin/postern", "/bin/true")
+		path := filepath.Join(dir, installed)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(broken.Replace(text)), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -42,7 +53,7 @@ func TestUnitsMayDoLittle(t *testing.T) {
 
 func TestUnitsAreWhatSystemdReads(t *testing.T) {
 	t.Parallel()
-	verify := []string{"verify", "--man=no", "./postern.service", "./postern-sidecar.service"}
+	verify := []string{"verify", "--man=no", "./postern.service", "./postern-sidecar.service", "./postern-sidecar.socket"}
 	if out, err := analyze(t, strings.NewReplacer(), verify...); err != nil || out != "" {
 		t.Errorf("got %v\n%s", err, out)
 	}
@@ -50,6 +61,8 @@ func TestUnitsAreWhatSystemdReads(t *testing.T) {
 		"a misspelt name":         strings.NewReplacer("WatchdogSec=", "WatchDogSec="),
 		"a misspelt value":        strings.NewReplacer("Type=notify", "Type=notfiy"),
 		"a duration that is none": strings.NewReplacer("TimeoutStopSec=40s", "TimeoutStopSec=soon"),
+		"a misspelt drop-in":      strings.NewReplacer("After=postern-sidecar.socket", "Afterwards=postern-sidecar.socket"),
+		"a mode that is none":     strings.NewReplacer("SocketMode=0660", "SocketMode=rw"),
 	} {
 		if out, _ := analyze(t, broken, verify...); out == "" {
 			t.Errorf("%s: got no complaint", name)
@@ -60,22 +73,41 @@ func TestUnitsAreWhatSystemdReads(t *testing.T) {
 // Every setting is one that the program takes, with the files that are handed over.
 func TestUnitsAreAcceptedByTheProgram(t *testing.T) {
 	t.Parallel()
+	sidecar := []string{"POSTERN_DIRECTORY_URL=https://postern.example.com:8182", "POSTERN_ONLY=decisions"}
 	for name, unit := range map[string]struct {
 		files []string
 		more  []string // what the unit reads from an EnvironmentFile, or is told by a flag
 	}{
-		"alone":      {[]string{"systemd/postern.service"}, nil},
-		"PostgreSQL": {[]string{"systemd/postern.service", "systemd/postgres.conf"}, nil},
-		"a sidecar":  {[]string{"systemd/postern-sidecar.service"}, []string{"POSTERN_DIRECTORY_URL=https://postern.example.com:8182", "POSTERN_ONLY=decisions"}},
+		"alone":                 {[]string{"systemd/postern.service"}, nil},
+		"PostgreSQL":            {[]string{"systemd/postern.service", "systemd/postgres.conf"}, nil},
+		"a sidecar":             {[]string{"systemd/postern-sidecar.service"}, sidecar},
+		"a sidecar on a socket": {[]string{"systemd/postern-sidecar.service", "systemd/socket.conf"}, sidecar},
 	} {
 		environ := append([]string{"STATE_DIRECTORY=/var/lib/postern"}, unit.more...)
 		for _, file := range unit.files {
-			environ = append(environ, credentials(t, read(t, file))...)
+			text := strings.ReplaceAll(read(t, file), "fd://3", handed(t))
+			environ = append(environ, credentials(t, text)...)
 		}
 		if _, err := config.Load(environ); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// handed is the address of a unix socket that is open in this process, as systemd
+// hands one over.
+func handed(t *testing.T) string {
+	t.Helper()
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "s"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := ln.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = file.Close(), ln.Close() })
+	return fmt.Sprintf("fd://%d", file.Fd())
 }
 
 // credentials are the settings of a unit, of which every credential that it

@@ -118,12 +118,7 @@ type demoServer struct {
 
 func demoOnSocket(t *testing.T) demoServer {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "postern-examples") // the path of a socket may have 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "decisions.sock")
+	socket := socketPath(t)
 	i := install(t, "POSTERN_DECISIONS_LISTEN=unix://"+socket)
 	s, err := start(i.binary, i.dir, i.env, "--demo")
 	if err != nil {

@@ -35,6 +35,11 @@ type endpoint struct {
 func start(binary, dir string, env []string, flags ...string) (*server, error) {
 	cmd := exec.Command(binary, append([]string{"serve"}, flags...)...)
 	cmd.Dir, cmd.Env = dir, env
+	return launch(cmd, flags)
+}
+
+// launch starts the command of a server with these flags.
+func launch(cmd *exec.Cmd, flags []string) (*server, error) {
 	s := &server{cmd: cmd, stdout: newRecord(), stderr: newRecord(), done: make(chan struct{})}
 	s.cmd.Stdout, s.cmd.Stderr = s.stdout, s.stderr
 	if err := s.cmd.Start(); err != nil {

@@ -39,6 +39,9 @@ management it answers no application. See: postern help fleet.`,
 			if err != nil {
 				return err
 			}
+			if err := claimed(s.environ, cfg); err != nil {
+				return err
+			}
 			return serveSupervised(c.Context(), s, cfg)
 		},
 	}

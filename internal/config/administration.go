@@ -11,7 +11,7 @@ import (
 func (c *Config) validateManagement(f *faults) {
 	m := c.Management
 	if at, on := m.Listen.Address(); on {
-		c.validateTLS(f, listener{"MANAGEMENT_", at, m.TLSCert, m.TLSKey, m.ClientCA})
+		c.validateTLS(f, listener{"MANAGEMENT_", at, at.Local() || at.handedLocal(), m.TLSCert, m.TLSKey, m.ClientCA})
 		f.when(at.clashes(c.Decisions.Listen), "is the address of POSTERN_DECISIONS_LISTEN too", "MANAGEMENT_LISTEN", "DECISIONS_LISTEN")
 	}
 	for _, text := range c.PortalURLs {

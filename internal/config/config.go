@@ -87,6 +87,8 @@ type Decisions struct {
 	MaxBatch  int           `env:"MAX_BATCH" envDefault:"1000" range:"1..100000" example:"200" help:"Most evaluations in one request; more are refused with a 400."`
 	MaxConns  int           `env:"MAX_CONNECTIONS" envDefault:"8192" range:"1..1000000" example:"20000" help:"Most connections at a time; one more is closed at once."`
 	ConnsByIP int           `env:"MAX_CONNECTIONS_PER_IP" envDefault:"0" range:"0..1000000" example:"256" help:"Most connections at a time from one address; 0 for no such limit, because behind a proxy all callers share one."`
+
+	handedLocal bool // whether Listen was handed over, and only this machine can reach it
 }
 
 // Proxy is what proxies that are trusted say of a request.
@@ -110,6 +112,10 @@ const (
 	AuthNone = "none"
 )
 
+// Local tells whether only this machine can reach the listener. Load has looked at
+// a socket that was handed over.
+func (d Decisions) Local() bool { return d.handedLocal || d.Listen.Local() }
+
 // AuthMode is Auth with auto made one of the others.
 func (d Decisions) AuthMode() string {
 	switch {
@@ -117,7 +123,7 @@ func (d Decisions) AuthMode() string {
 		return d.Auth
 	case d.ClientCA != "":
 		return AuthMTLS
-	case d.Listen.Local():
+	case d.Local():
 		return AuthNone
 	}
 	return AuthKey
@@ -178,6 +184,7 @@ func Load(environ []string) (*Config, error) {
 	c := &Config{sources: map[string]string{}}
 	var f faults
 	c.read(environ, &f)
+	c.Decisions.handedLocal = c.Decisions.Listen.handedLocal()
 	c.validate(&f)
 	if err := f.err(); err != nil {
 		return nil, err

@@ -80,6 +80,9 @@ func (z Size) String() string {
 // "fd://3" for a listening socket that systemd handed over.
 type Address string
 
+// handedPrefix starts the address of a socket that was handed over.
+const handedPrefix = "fd://"
+
 // maxSocketPath is what sun_path of a socket address holds on Linux, without
 // its final NUL.
 const maxSocketPath = 107
@@ -94,7 +97,7 @@ func (a *Address) UnmarshalText(text []byte) error {
 		*a = Address(s)
 		return nil
 	}
-	if number, ok := strings.CutPrefix(s, "fd://"); ok {
+	if number, ok := strings.CutPrefix(s, handedPrefix); ok {
 		if fd, err := strconv.ParseUint(number, 10, 16); err != nil || fd < 3 {
 			return errors.New("is not the number of a socket that was handed over, such as fd://3")
 		}
@@ -112,8 +115,12 @@ func (a *Address) UnmarshalText(text []byte) error {
 // TCP tells whether the address is a host and a port.
 func (a Address) TCP() bool { return !strings.Contains(string(a), "://") }
 
+// Handed tells whether the address names a socket that is to be handed over.
+func (a Address) Handed() bool { return strings.HasPrefix(string(a), handedPrefix) }
+
 // Local tells whether only this machine can reach the address: a unix socket
-// or a loopback address. A socket that was handed over may be anything.
+// or a loopback address. Of a socket that was handed over the address does not
+// tell.
 func (a Address) Local() bool {
 	if !a.TCP() {
 		return strings.HasPrefix(string(a), "unix://")

@@ -54,8 +54,8 @@ func (c *Config) validateTags(f *faults) {
 
 func (c *Config) validateDecisions(f *faults) {
 	d := c.Decisions
-	c.validateTLS(f, listener{"DECISIONS_", d.Listen, d.TLSCert, d.TLSKey, d.ClientCA})
-	f.when(!d.Listen.Local() && d.Auth == AuthNone, "is none, but POSTERN_DECISIONS_LISTEN can be reached over the network: anybody there could ask", "DECISIONS_AUTH", "DECISIONS_LISTEN")
+	c.validateTLS(f, listener{"DECISIONS_", d.Listen, d.Local(), d.TLSCert, d.TLSKey, d.ClientCA})
+	f.when(!d.Local() && d.Auth == AuthNone, "is none, but POSTERN_DECISIONS_LISTEN can be reached over the network: anybody there could ask", "DECISIONS_AUTH", "DECISIONS_LISTEN")
 	f.when(d.Auth == AuthMTLS && d.ClientCA == "", "is mtls, which needs POSTERN_DECISIONS_TLS_CLIENT_CA", "DECISIONS_AUTH", "DECISIONS_TLS_CLIENT_CA")
 	f.when(d.Auth == AuthNone && d.ClientCA != "", "is none, but POSTERN_DECISIONS_TLS_CLIENT_CA asks for client certificates", "DECISIONS_AUTH")
 }
@@ -72,13 +72,16 @@ func (c *Config) validateData(f *faults) {
 type listener struct {
 	prefix              string // of its variables, such as DECISIONS_
 	at                  Address
+	local               bool // whether only this machine can reach it
 	cert, key, clientCA string
 }
 
 func (c *Config) validateTLS(f *faults, l listener) {
 	certName, keyName, caName := l.prefix+"TLS_CERT", l.prefix+"TLS_KEY", l.prefix+"TLS_CLIENT_CA"
 	secure := l.cert != ""
-	f.when(!l.at.Local() && !secure && !c.AllowPlaintext, "can be reached over the network: set POSTERN_"+certName+" and POSTERN_"+keyName+", or POSTERN_ALLOW_PLAINTEXT=true, or listen on a loopback address or a unix socket", l.prefix+"LISTEN", certName, "ALLOW_PLAINTEXT")
+	exposed, ways := !l.local && !secure && !c.AllowPlaintext, "set POSTERN_"+certName+" and POSTERN_"+keyName+", or POSTERN_ALLOW_PLAINTEXT=true"
+	f.when(exposed && l.at.TCP(), "can be reached over the network: "+ways+", or listen on a loopback address or a unix socket", l.prefix+"LISTEN", certName, "ALLOW_PLAINTEXT")
+	f.when(exposed && l.at.HandedOver(), "is a socket that was handed over, and neither a unix socket nor one of a loopback address: "+ways, l.prefix+"LISTEN", certName, "ALLOW_PLAINTEXT")
 	f.when(l.clientCA != "" && !secure, "needs POSTERN_"+certName+": without TLS there are no client certificates", caName)
 	f.when(secure && l.key == "", "needs POSTERN_"+keyName, certName, keyName)
 	f.when(!secure && l.key != "", "needs POSTERN_"+certName, keyName, certName)
