@@ -21,11 +21,11 @@ func TestEverythingIsWatched(t *testing.T) {
 	w := newWatched(t)
 	t.Run("Prometheus has no complaint about the page", w.pagesAreClean)
 	t.Run("every way to ask is counted", w.waysAreCounted)
-	t.Run("every panel shows something", w.panelsShow)
-	t.Run("every rule finds what it looks for", w.rulesFind)
+	t.Run("histograms are read in either form", w.eitherForm)
+	t.Run("both forms tell the same", w.formsAgree)
+	t.Run("every series that is asked for is there", w.seriesAreThere)
 	t.Run("every metric has a reader", w.metricsAreRead)
 	t.Run("the reference is true", w.referenceIsTrue)
-	t.Run("no alert fires", w.nothingFires)
 	t.Run("an alert fires when Redis stops", w.redisStops)
 	t.Run("no series comes with a larger directory", w.seriesStay)
 }
@@ -56,14 +56,46 @@ func (w *watched) waysAreCounted(t *testing.T) {
 	}
 }
 
+// eitherForm has the dashboard and the rules work on histograms with buckets of
+// their own, and on native ones without.
+func (w *watched) eitherForm(t *testing.T) {
+	for name, p := range map[string]*prometheus{"with buckets": w.prometheus, "native": w.native} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			t.Run("every panel shows something", p.panelsShow)
+			t.Run("every rule finds what it looks for", p.rulesFind)
+			t.Run("no alert fires", p.nothingFires)
+		})
+	}
+}
+
+// formsAgree compares what the rules make of each form, at an edge beyond which
+// some decisions lie.
+func (w *watched) formsAgree(t *testing.T) {
+	for _, r := range w.prometheus.rules(t) {
+		if !strings.HasPrefix(r.Name, "job:postern_decision_slow") {
+			continue
+		}
+		query := strings.ReplaceAll(r.Query, "0.005", "0.00025")
+		native := []sample{}
+		near := func(found []sample) bool {
+			var err error
+			native, err = w.native.query(query)
+			return err == nil && len(found) == 1 && len(native) == 1 && math.Abs(found[0].value-native[0].value) < 0.1
+		}
+		if found, err := w.prometheus.await(query, near); err != nil {
+			t.Errorf("%s: got %v of buckets and %v of native ones, want about the same: %v", query, found, native, err)
+		}
+	}
+}
+
 // panelsShow wants a number from each query of each panel: 0 is one, and the
 // share of nothing is none.
-func (w *watched) panelsShow(t *testing.T) {
+func (p *prometheus) panelsShow(t *testing.T) {
 	for name, query := range panels(t) {
-		if _, err := w.prometheus.await(query, numbered); err != nil {
+		if _, err := p.await(query, numbered); err != nil {
 			t.Errorf("%s: got nothing to show from %s: %v", name, query, err)
 		}
-		w.finds(t, name, query)
 	}
 }
 
@@ -102,33 +134,36 @@ func panels(t *testing.T) map[string]string {
 	return queries
 }
 
-// rulesFind wants every series that a rule names to be there, and its sides to
-// be comparable: a comparison that leaves nothing out has an answer.
-func (w *watched) rulesFind(t *testing.T) {
-	var data struct {
-		Groups []struct {
-			Rules []struct{ Name, Query, Health, LastError string }
+// rulesFind wants the sides of every rule to be comparable: a comparison that
+// leaves nothing out has an answer.
+func (p *prometheus) rulesFind(t *testing.T) {
+	rules := p.rules(t)
+	for _, r := range rules {
+		if r.LastError != "" || r.Health == "err" {
+			t.Errorf("%s: got %s %s", r.Name, r.Health, r.LastError)
+		}
+		if _, err := p.await(withoutLimit(r.Query), numbered); err != nil {
+			t.Errorf("%s: got no answer to %s: %v", r.Name, withoutLimit(r.Query), err)
 		}
 	}
-	if err := w.prometheus.get("rules", &data); err != nil {
+	if len(rules) < 20 {
+		t.Errorf("got %d rules, want all of the file", len(rules))
+	}
+}
+
+// A rule is one that Prometheus evaluates.
+type rule struct{ Name, Query, Health, LastError string }
+
+func (p *prometheus) rules(t *testing.T) (all []rule) {
+	t.Helper()
+	var data struct{ Groups []struct{ Rules []rule } }
+	if err := p.get("rules", &data); err != nil {
 		t.Fatal(err)
 	}
-	found := 0
 	for _, group := range data.Groups {
-		for _, r := range group.Rules {
-			found++
-			if r.LastError != "" || r.Health == "err" {
-				t.Errorf("%s: got %s %s", r.Name, r.Health, r.LastError)
-			}
-			if _, err := w.prometheus.await(withoutLimit(r.Query), numbered); err != nil {
-				t.Errorf("%s: got no answer to %s: %v", r.Name, withoutLimit(r.Query), err)
-			}
-			w.finds(t, r.Name, r.Query)
-		}
+		all = append(all, group.Rules...)
 	}
-	if found < 20 {
-		t.Errorf("got %d rules, want all of the file", found)
-	}
+	return all
 }
 
 // withoutLimit has comparisons answer 0 or 1 for each series in place of leaving
@@ -144,14 +179,26 @@ func withoutLimit(query string) string {
 	return query
 }
 
-// finds wants something for each of the selectors in a query by itself: "or" and
-// sums would hide one that finds nothing.
-func (w *watched) finds(t *testing.T, name, query string) {
-	t.Helper()
-	for _, selector := range selectors(query) {
-		if found, err := w.prometheus.query(selector); err != nil || len(found) == 0 {
-			t.Errorf("%s: got no series for %s: %v", name, selector, err)
+// seriesAreThere wants something for each of the selectors in a query by itself:
+// "or" and sums would hide one that finds nothing. Series of a histogram are there
+// in one of its forms alone.
+func (w *watched) seriesAreThere(t *testing.T) {
+	queries := panels(t)
+	for _, r := range w.prometheus.rules(t) {
+		queries[r.Name] = r.Query
+	}
+	for name, query := range queries {
+		for _, selector := range selectors(query) {
+			found, err := w.prometheus.query(selector)
+			native, nativeErr := w.native.query(selector)
+			if len(found)+len(native) == 0 {
+				t.Errorf("%s: got no series for %s: %v, %v", name, selector, err, nativeErr)
+			}
 		}
+	}
+	const buckets = `{__name__=~"postern_.*_(bucket|sum|count)"}`
+	if found, err := w.native.query(buckets); err != nil || len(found) > 0 {
+		t.Errorf("got %d series such as %v of histograms that are native, %v, want none", len(found), found, err)
 	}
 }
 
@@ -180,8 +227,8 @@ func (w *watched) metricsAreRead(t *testing.T) {
 // slow are alerts that a busy machine may well cause.
 var slow = []string{"PosternDecisionsSlow", "PosternDirectoryFollowedLate"}
 
-func (w *watched) nothingFires(t *testing.T) {
-	firing, err := w.prometheus.query(`ALERTS{alertstate="firing"}`)
+func (p *prometheus) nothingFires(t *testing.T) {
+	firing, err := p.query(`ALERTS{alertstate="firing"}`)
 	if err != nil {
 		t.Fatal(err)
 	}

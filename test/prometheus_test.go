@@ -23,8 +23,12 @@ type prometheus struct {
 	said *record
 }
 
+// nativeHistograms has Prometheus take native histograms, where there are such, and
+// nothing else of them.
+const nativeHistograms = "--enable-feature=native-histograms"
+
 // newPrometheus starts one on a configuration, which ends with the test.
-func newPrometheus(t *testing.T, config string) *prometheus {
+func newPrometheus(t *testing.T, config string, flags ...string) *prometheus {
 	t.Helper()
 	dir, at := t.TempDir(), freeAddress(t)
 	path := filepath.Join(dir, "prometheus.yml")
@@ -32,7 +36,8 @@ func newPrometheus(t *testing.T, config string) *prometheus {
 		t.Fatal(err)
 	}
 	p := &prometheus{t, dial(at), newRecord()}
-	cmd := exec.Command("prometheus", "--config.file="+path, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+at)
+	flags = append(flags, "--config.file="+path, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+at)
+	cmd := exec.Command("prometheus", flags...)
 	cmd.Stdout, cmd.Stderr = p.said, p.said
 	running, err := fleet.Start(cmd, nil, syscall.SIGKILL)
 	if err != nil {
@@ -42,7 +47,8 @@ func newPrometheus(t *testing.T, config string) *prometheus {
 	return p
 }
 
-// A sample is one series of an answer.
+// A sample is one series of an answer. The value of a native histogram is how much
+// was observed.
 type sample struct {
 	Metric map[string]string
 	value  float64
@@ -53,7 +59,8 @@ func (p *prometheus) query(expression string) ([]sample, error) {
 	var data struct {
 		Result []struct {
 			sample
-			Value [2]any
+			Value     [2]any
+			Histogram [2]any
 		}
 	}
 	if err := p.get("query?query="+url.QueryEscape(expression), &data); err != nil {
@@ -61,6 +68,9 @@ func (p *prometheus) query(expression string) ([]sample, error) {
 	}
 	var found []sample
 	for _, r := range data.Result {
+		if native, ok := r.Histogram[1].(map[string]any); ok {
+			r.Value[1] = native["count"]
+		}
 		value, err := strconv.ParseFloat(fmt.Sprint(r.Value[1]), 64)
 		if err != nil {
 			return nil, err

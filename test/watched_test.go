@@ -15,11 +15,12 @@ import (
 )
 
 // A watched fleet is one in which every series of Postern exists, under a light
-// load, with a Prometheus that scrapes it every second and evaluates our rules:
-// a server of all roles with Redis, a decision log and mail, and a sidecar with
-// TLS that reads its directory.
+// load: a server of all roles with Redis, a decision log and mail, and a sidecar
+// with TLS that reads its directory. Two Prometheus scrape it every second and
+// evaluate our rules: one takes native histograms, the other takes those with buckets.
 type watched struct {
 	*prometheus
+	native *prometheus
 	office
 	t       *testing.T
 	redis   *fleet.Redis
@@ -39,7 +40,7 @@ func newWatched(t *testing.T) *watched {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared := []string{"POSTERN_SECRET=" + strings.Repeat("s3cr3t", 8), "POSTERN_REDIS_ADDRS=" + redis.Addr()}
+	shared := []string{"POSTERN_SECRET=" + strings.Repeat("s3cr3t", 8), "POSTERN_REDIS_ADDRS=" + redis.Addr(), "POSTERN_METRICS_NATIVE_HISTOGRAMS=true"}
 	i := install(t, append(shared, "POSTERN_DECISIONS_AUTH=none", "POSTERN_OVERLAYS="+overlay,
 		"POSTERN_TRUSTED_PROXIES=127.0.0.0/8", "POSTERN_PROXY_SUBJECT_HEADER=Remote-User")...)
 	i.env = append(i.env, "POSTERN_DECISION_LOG="+filepath.Join(i.dir, "decisions.ndjson"), "POSTERN_MAIL=file://"+t.TempDir(),
@@ -48,7 +49,8 @@ func newWatched(t *testing.T) *watched {
 	w.office = administered(t, i)
 	w.sidecar = w.beside(t, shared)
 	w.load()
-	w.prometheus = newPrometheus(t, w.configuration())
+	config := w.configuration()
+	w.prometheus, w.native = newPrometheus(t, config), newPrometheus(t, config, nativeHistograms)
 	return w
 }
 

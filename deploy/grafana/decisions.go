@@ -41,7 +41,7 @@ func decisions() row {
 		},
 		{
 			{title: "Latency", says: "From a query to its answer.", unit: "s", asks: append(quantiles(took), ask{quantile(0.999, "", took), "99.9%"})},
-			{title: "Latency, all of it", kind: "heatmap", unit: "s", asks: one(grown("le", took+"_bucket"), "{{le}}")},
+			{title: "Latency, all of it", kind: "heatmap", unit: "s", asks: one(buckets(took), "{{le}}")},
 			{title: "99% by stage", says: "Where the time goes: parse and encode are before and after the latency of a decision.", unit: "s", asks: one(quantile(0.99, "stage", "postern_decision_stage_duration_seconds"), "{{stage}}")},
 			{title: "Batch size", asks: quantiles("postern_decision_batch_size")},
 		},

@@ -26,7 +26,7 @@ func freshness() row {
 		{
 			{title: "A change counts after", says: "From when it was written; clocks that are apart add to it or hide it.", unit: "s", asks: quantiles("postern_grants_invalidation_lag_seconds")},
 			{title: "99% by what was heard", says: "poll and feed: it was time to look; the others: somebody told, or asked.", unit: "s", asks: one(quantile(0.99, "source", "postern_grants_invalidation_lag_seconds"), "{{source}}")},
-			{title: "Looks that brought changes", unit: "ops", asks: one(rate("source", "postern_grants_invalidation_lag_seconds_count"), "{{source}}")},
+			{title: "Looks that brought changes", unit: "ops", asks: one(observed("source", "postern_grants_invalidation_lag_seconds"), "{{source}}")},
 		},
 		{
 			{title: "Redis: written", unit: "ops", asks: one(rate("result", "postern_redis_writes_total"), "{{result}}")},

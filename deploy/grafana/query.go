@@ -35,13 +35,25 @@ func share(by, metric, of string, more ...string) string {
 	return rate(by, metric, append([]string{of}, more...)...) + " / " + rate(by, metric, more...)
 }
 
-// quantile is the value that so much of a histogram lies within.
+// quantile is the value that so much of a histogram lies within. Prometheus keeps
+// a histogram with its buckets or as a native one.
 func quantile(q float64, by, metric string, more ...string) string {
 	labels := "le"
 	if by != "" {
 		labels += ", " + by
 	}
-	return fmt.Sprintf("histogram_quantile(%v, %s)", q, rate(labels, metric+"_bucket", more...))
+	return fmt.Sprintf("histogram_quantile(%v, %s) or histogram_quantile(%v, %s)",
+		q, rate(labels, metric+"_bucket", more...), q, rate(by, metric, more...))
+}
+
+// observed is how often a histogram took something in a second, in either form.
+func observed(by, metric string) string {
+	return rate(by, metric+"_count") + " or histogram_count(" + rate(by, metric) + ")"
+}
+
+// buckets are how much each of a histogram's grew, or the native histogram.
+func buckets(metric string) string {
+	return grown("le", metric+"_bucket") + " or " + grown("", metric)
 }
 
 // quantiles are the half and the worst hundredth of a histogram.

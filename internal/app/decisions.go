@@ -27,7 +27,7 @@ func (s *server) decisions() (*httpserver.Server, error) {
 		Name: "decisions", Forbid: proxyauth.Paths, MaxBody: int(d.MaxBody), MaxConns: d.MaxConns, MaxConnsPerIP: d.ConnsByIP,
 		Timeout: d.Timeout, DrainDelay: s.cfg.DrainDelay, TLS: certificates,
 		ErrorForms:  []httpserver.ErrorForm{dataapi.ErrorForm()},
-		LogRequests: s.cfg.LogRequests, Log: s.Log, Metrics: s.registry,
+		LogRequests: s.cfg.LogRequests, Log: s.Log, Metrics: s.registry, Histograms: s.histograms(),
 	})
 	if err := s.proxies(server, authenticator); err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func (s *server) openDirectory(ctx context.Context) (err error) {
 	}
 	o := grant.Options{
 		Source: source, MaxStaleness: s.cfg.MaxStaleness, ServeStale: s.cfg.ServeStale, PollInterval: s.cfg.PollInterval,
-		CacheBytes: int64(s.cfg.GrantsCache), Log: s.Log, Registerer: s.registry,
+		CacheBytes: int64(s.cfg.GrantsCache), Log: s.Log, Registerer: s.registry, Histograms: s.histograms(),
 	}
 	if s.cfg.Directory.Remote() {
 		o.Wait = min(feed.MaxWait, s.cfg.MaxStaleness/4)

@@ -45,7 +45,7 @@ func (s *server) management(ctx context.Context) (*httpserver.Server, error) {
 	server := httpserver.New(httpserver.Options{
 		Name: "management", MaxBody: int(m.MaxBody), MaxConns: m.MaxConns,
 		Timeout: m.Timeout, DrainDelay: s.cfg.DrainDelay, TLS: certificates,
-		LogRequests: s.cfg.LogRequests, Log: s.Log, Metrics: s.registry,
+		LogRequests: s.cfg.LogRequests, Log: s.Log, Metrics: s.registry, Histograms: s.histograms(),
 	})
 	return server, managementapi.Register(server.App, managementapi.Options{
 		PAP: admin, Feed: s.publisher(), Tokens: s.tokens, Secret: s.secret, Registerer: s.registry,

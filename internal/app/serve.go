@@ -17,6 +17,7 @@ import (
 	"github.com/postern-authz/postern/internal/config"
 	"github.com/postern-authz/postern/internal/decisionlog"
 	"github.com/postern-authz/postern/internal/grant"
+	"github.com/postern-authz/postern/internal/histogram"
 	"github.com/postern-authz/postern/internal/httpserver"
 	"github.com/postern-authz/postern/internal/jwt"
 	"github.com/postern-authz/postern/internal/ops"
@@ -159,12 +160,17 @@ func (s *server) prepare(ctx context.Context) error {
 	if err := s.openLog(); err != nil {
 		return err
 	}
-	o := pdp.Options{Policies: s.engine, Facts: s.pip, Holdings: s.pip, Open: s.cfg.Data.Paths, Registerer: s.registry}
+	o := pdp.Options{Policies: s.engine, Facts: s.pip, Holdings: s.pip, Open: s.cfg.Data.Paths, Registerer: s.registry, Histograms: s.histograms()}
 	if s.log != nil {
 		o.Log = s.log
 	}
 	s.pdp = pdp.New(o)
 	return nil
+}
+
+// histograms is how all of them are kept.
+func (s *server) histograms() histogram.Native {
+	return histogram.Native(s.cfg.Metrics.NativeHistograms)
 }
 
 func (s *server) loadPolicies(ctx context.Context) (err error) {

@@ -35,6 +35,7 @@ type Config struct {
 	Data       Data       `group:"OPA's Data API" envPrefix:"DATA_"`
 	Management Management `group:"Administration" envPrefix:"MANAGEMENT_"`
 	Ops        Ops        `group:"Metrics and probes" envPrefix:"OPS_"`
+	Metrics    Metrics    `envPrefix:"METRICS_"`
 
 	TrustedProxies []string `group:"Proxies" env:"TRUSTED_PROXIES" example:"10.1.0.0/16,unix" help:"Networks such as 10.1.0.0/16 from which a proxy may ask whether to let a request through, and the word unix for whoever reaches the decision listener's unix socket. What any other address says of a request does not count. Empty: nobody may ask so."`
 	Proxy          Proxy    `envPrefix:"PROXY_"`
@@ -168,6 +169,11 @@ type Mail struct {
 type Ops struct {
 	Listen Address `env:"LISTEN" envDefault:"127.0.0.1:8183" example:"0.0.0.0:8183" help:"Where /metrics and the probes are served, as host:port. It has nothing to hide and asks nobody who they are."`
 	Pprof  bool    `env:"PPROF" envDefault:"false" example:"true" help:"Whether Go profiles are served under /debug/pprof/, which needs a loopback address."`
+}
+
+// Metrics are what Prometheus is told.
+type Metrics struct {
+	NativeHistograms bool `env:"NATIVE_HISTOGRAMS" envDefault:"false" example:"true" help:"Whether histograms have native buckets too, for a Prometheus that takes them. It takes them alone then: what asks for _bucket, _sum or _count finds nothing any more. The dashboard and the rules of Postern work with both."`
 }
 
 // DecisionLog is where decisions are remembered.

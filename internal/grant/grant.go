@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/histogram"
 )
 
 // A Source is the directory as the PIP reads it. It may be used by several
@@ -67,6 +68,7 @@ type Options struct {
 	Now         func() time.Time // default time.Now; with a monotonic clock
 	Log         *slog.Logger     // default: none
 	Registerer  prometheus.Registerer
+	Histograms  histogram.Native
 }
 
 const (
@@ -147,7 +149,7 @@ func New(o Options) *PIP {
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
-	p.metrics = newMetrics(o.Registerer, p)
+	p.metrics = newMetrics(o.Registerer, o.Histograms, p)
 	return p
 }
 

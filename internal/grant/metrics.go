@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/postern-authz/postern/internal/histogram"
 )
 
 // metrics are the series of the PIP. All of them exist from the start.
@@ -22,7 +24,7 @@ type metrics struct {
 	age                  prometheus.Histogram
 }
 
-func newMetrics(to prometheus.Registerer, p *PIP) *metrics {
+func newMetrics(to prometheus.Registerer, native histogram.Native, p *PIP) *metrics {
 	auto := promauto.With(to)
 	requests := auto.NewCounterVec(prometheus.CounterOpts{
 		Name: "postern_grants_cache_requests_total",
@@ -33,12 +35,12 @@ func newMetrics(to prometheus.Registerer, p *PIP) *metrics {
 		Name: "postern_grants_invalidations_total",
 		Help: "Cache entries dropped, by what the look at the change log came about by, or what else caused it.",
 	}, []string{"source"})
-	lag := auto.NewHistogramVec(prometheus.HistogramOpts{
+	lag := auto.NewHistogramVec(native.Options(prometheus.HistogramOpts{
 		Name: "postern_grants_invalidation_lag_seconds",
 		Help: "Time from when a change was written until it counted here: of the oldest that a look at the change log brought, by what the look came about by. " +
 			"It is taken by two clocks: one that is ahead where the change was written hides as much of it, down to 0, and one that is back adds as much; see postern_clock_skew_seconds.",
 		Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2, 5, 30},
-	}, []string{"source"})
+	}), []string{"source"})
 	polls := auto.NewCounterVec(prometheus.CounterOpts{
 		Name: "postern_grants_polls_total",
 		Help: "Looks at the directory's change log by result.",
@@ -63,11 +65,11 @@ func newMetrics(to prometheus.Registerer, p *PIP) *metrics {
 			Name: "postern_revision_regressions_total",
 			Help: "Times the directory was found at an older revision than before: it has lost committed changes.",
 		}),
-		age: auto.NewHistogram(prometheus.HistogramOpts{
+		age: auto.NewHistogram(native.Options(prometheus.HistogramOpts{
 			Name:    "postern_decision_grants_age_seconds",
 			Help:    "Age of the grants that a decision or batch used since they were last known to be current.",
 			Buckets: []float64{.001, .01, .1, .25, .5, 1, 2, 5, 10, 30, 60, 300},
-		}),
+		})),
 	}
 	for _, by := range causes() {
 		m.invalidated[by], m.lag[by] = invalidations.WithLabelValues(string(by)), lag.WithLabelValues(string(by))

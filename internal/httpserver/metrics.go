@@ -8,6 +8,8 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/postern-authz/postern/internal/histogram"
 )
 
 // noRoute is the route of what no route took.
@@ -36,15 +38,15 @@ type series struct {
 	duration prometheus.Observer
 }
 
-func newMetrics(listener string, reg prometheus.Registerer) *metrics {
+func newMetrics(listener string, reg prometheus.Registerer, native histogram.Native) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "postern_http_requests_total", Help: "HTTP requests by listener, route template, method and status code.",
 		}, []string{"route", "method", "code"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		duration: prometheus.NewHistogramVec(native.Options(prometheus.HistogramOpts{
 			Name: "postern_http_request_duration_seconds", Help: "Time from a request having been read to its answer being ready.",
 			Buckets: []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1},
-		}, []string{"route"}),
+		}), []string{"route"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "postern_http_requests_in_flight", Help: "HTTP requests being answered.",
 		}),

@@ -12,6 +12,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
+
+	"github.com/postern-authz/postern/internal/histogram"
 )
 
 // Options says what a Server is. Zero fields have the value that is named.
@@ -40,6 +42,8 @@ type Options struct {
 	TLS     *Certificates         // nil: plain HTTP
 	Log     *slog.Logger          // slog.Default()
 	Metrics prometheus.Registerer // a registry of its own
+	// Histograms is how they are kept there.
+	Histograms histogram.Native
 }
 
 // A Server is one listener. Routes are added to its App before it serves.
@@ -58,7 +62,7 @@ type Server struct {
 // New returns a Server without routes.
 func New(o Options) *Server {
 	o = o.withDefaults()
-	s := &Server{options: o, failures: Throttled(o.Log), metrics: newMetrics(o.Name, o.Metrics)}
+	s := &Server{options: o, failures: Throttled(o.Log), metrics: newMetrics(o.Name, o.Metrics, o.Histograms)}
 	s.App = fiber.New(fiber.Config{
 		AppName:                      "postern " + o.Name,
 		BodyLimit:                    o.MaxBody,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/postern-authz/postern/internal/histogram"
 	"github.com/postern-authz/postern/internal/policy"
 	"github.com/postern-authz/postern/internal/trace"
 )
@@ -39,13 +40,13 @@ type meters struct {
 	current   atomic.Pointer[series]
 }
 
-func newMeters(r prometheus.Registerer) *meters {
+func newMeters(r prometheus.Registerer, native histogram.Native) *meters {
 	buckets := []float64{.00001, .000025, .00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	seconds := func(name, help, label string) *prometheus.HistogramVec {
-		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, []string{label})
+		return prometheus.NewHistogramVec(native.Options(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}), []string{label})
 	}
 	durations := seconds("postern_decision_duration_seconds", "Time from a query to its answer.", "api")
 	stages := seconds("postern_decision_stage_duration_seconds", "Time a query took in one stage: parse makes it of a request, facts and eval decide it, encode writes the answer. A batch is one query; what is refused before it is a query has no stage.", "stage")
@@ -61,9 +62,9 @@ func newMeters(r prometheus.Registerer) *meters {
 		facts:     stages.WithLabelValues("facts"),
 		eval:      stages.WithLabelValues("eval"),
 		encode:    stages.WithLabelValues("encode"),
-		sizes: prometheus.NewHistogram(prometheus.HistogramOpts{
+		sizes: prometheus.NewHistogram(native.Options(prometheus.HistogramOpts{
 			Name: "postern_decision_batch_size", Help: "Items per batch.", Buckets: prometheus.ExponentialBuckets(1, 2, 11),
-		}),
+		})),
 	}
 	r.MustRegister(m.decisions, m.actions, m.denials, m.stale, durations, stages, m.sizes)
 	for _, api := range apis() {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/decisionlog"
+	"github.com/postern-authz/postern/internal/histogram"
 	"github.com/postern-authz/postern/internal/policy"
 	"github.com/postern-authz/postern/internal/trace"
 )
@@ -74,6 +75,7 @@ type Options struct {
 	Now        func() time.Time      // default: time.Now
 	NewID      func() string         // default: UUID version 7
 	Registerer prometheus.Registerer // default: none
+	Histograms histogram.Native
 }
 
 // A PDP answers queries. Any number of goroutines may ask at once.
@@ -103,7 +105,7 @@ func New(o Options) *PDP {
 	if o.Registerer == nil {
 		o.Registerer = prometheus.NewRegistry()
 	}
-	p.metrics = newMeters(o.Registerer)
+	p.metrics = newMeters(o.Registerer, o.Histograms)
 	return p
 }
 
