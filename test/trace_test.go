@@ -20,6 +20,7 @@ type left struct {
 	Span   string `json:"span_id"`
 	Parent string `json:"parent_span_id"`
 	Route  string `json:"route"`
+	Sent   string `json:"message"` // a message of the outbox
 	Custom struct {
 		Parent string `json:"parent_span_id"`
 	} `json:"custom"`
@@ -30,7 +31,7 @@ type left struct {
 func TestATraceGoesAllTheWay(t *testing.T) {
 	t.Parallel()
 	shared := []string{"POSTERN_SECRET=" + strings.Repeat("s3cr3t", 8)}
-	main := administered(t, install(t, append(shared, "POSTERN_LOG_LEVEL=debug", "POSTERN_DECISION_LOG=stdout")...))
+	main := administered(t, install(t, append(shared, "POSTERN_LOG_LEVEL=debug", "POSTERN_DECISION_LOG=stdout", "POSTERN_WEBHOOK_ALLOW=127.0.0.1/32")...))
 	sidecar := install(t, append(shared, "POSTERN_ONLY=decisions", "POSTERN_DECISION_LOG=stdout", "POSTERN_LOG_REQUESTS=true",
 		"POSTERN_DIRECTORY_URL="+main.administration.base, "POSTERN_DIRECTORY_TOKEN="+main.replicate())...).serve(t)
 
@@ -59,10 +60,34 @@ func TestATraceGoesAllTheWay(t *testing.T) {
 		}
 	}
 	wantExemplars(t, sidecar.ops, "postern_decision_duration_seconds", "postern_http_request_duration_seconds")
+	portal := receive(t)
+	main.does(http.StatusCreated, http.MethodPost, "/v1/organizations/acme/webhooks", fmt.Sprintf(`{"url":%q}`, portal.url))
+	if g := portal.next(t); g.traceparent != "" {
+		t.Errorf("got the traceparent %q of a request that had none", g.traceparent)
+	}
+	portal.status.Store(http.StatusServiceUnavailable)
 	main.does(http.StatusOK, http.MethodPatch, "/v1/organizations/acme", `{"name":"ACME 2"}`, "traceparent: 00-"+traceID+"-"+callersSpan+"-01")
 	managed := traces(t, main.stdout, 3, "") // whether the sidecar may read, twice, and whether the operator may change
 	if managed[0].Custom.Parent != logged[0].Span || managed[2].Custom.Parent != callersSpan {
 		t.Errorf("got %+v, want reads below the sidecar's span, and the change below that of who asked for it", managed)
+	}
+	wantTold(t, main, portal, managed[2].Span)
+}
+
+// wantTold wants a webhook, that is refused at first, to carry the trace at both
+// attempts, each a span that a line of the log has.
+func wantTold(t *testing.T, main office, portal *receiver, request string) {
+	t.Helper()
+	refused := portal.next(t)
+	portal.status.Store(http.StatusNoContent)
+	told := []telling{refused, portal.next(t)} // 5 s later
+	for n, sent := range traces(t, main.stderr, 2, "") {
+		if want := "00-" + traceID + "-" + sent.Span + "-01"; told[n].traceparent != want || sent.Sent != told[n].id {
+			t.Errorf("attempt %d at %s carries %q, want %q of the line %+v", n+1, told[n].id, told[n].traceparent, want, sent)
+		}
+	}
+	if told[0].traceparent == told[1].traceparent || strings.Contains(told[0].traceparent, request) {
+		t.Errorf("got the spans %q and %q, want one for each attempt and not that of the request", told[0].traceparent, told[1].traceparent)
 	}
 }
 

@@ -30,6 +30,7 @@ type telling struct {
 	id, timestamp string
 	signatures    []string
 	body          string
+	traceparent   string
 }
 
 func receive(t *testing.T) *receiver {
@@ -40,7 +41,7 @@ func receive(t *testing.T) *receiver {
 		body, _ := io.ReadAll(q.Body)
 		written.add("webhook", string(body))
 		h := q.Header
-		r.told <- telling{h.Get("webhook-id"), h.Get("webhook-timestamp"), strings.Fields(h.Get("webhook-signature")), string(body)}
+		r.told <- telling{h.Get("webhook-id"), h.Get("webhook-timestamp"), strings.Fields(h.Get("webhook-signature")), string(body), h.Get("traceparent")}
 		w.WriteHeader(int(r.status.Load()))
 	}))
 	t.Cleanup(s.Close)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postern-authz/postern/internal/pap"
+	"github.com/postern-authz/postern/internal/trace"
 )
 
 // A channel delivers the messages of one kind.
@@ -103,7 +104,12 @@ func (c *channel) claim(ctx context.Context, limit int) []pap.Message {
 	return messages
 }
 
+// deliver makes one attempt, which is a span of its own in the trace of the
+// request that caused the message, if that belonged to one.
 func (c *channel) deliver(ctx context.Context, m pap.Message) {
+	if m.Traceparent != "" {
+		ctx = trace.With(ctx, trace.Parse([]byte(m.Traceparent), nil))
+	}
 	attempt, cancel := context.WithTimeout(ctx, c.Lock/2)
 	err := c.Courier.Deliver(attempt, m)
 	if err != nil && ctx.Err() != nil {
@@ -125,9 +131,10 @@ func (c *channel) settle(ctx context.Context, m pap.Message, err error) {
 	defer cancel()
 	o := c.outcome(m, err)
 	c.metrics.count(c.name, o.result)
-	o.tell(ctx, c.log.With("message", m.ID, "type", m.Type, "attempt", m.Attempts))
+	log := c.log.With("message", m.ID, trace.From(ctx).Attr())
+	o.tell(ctx, log.With("type", m.Type, "attempt", m.Attempts))
 	if err := c.record(ctx, m, o); err != nil {
-		c.log.ErrorContext(ctx, "what came of a message cannot be recorded; it is delivered again later", "message", m.ID, "error", err)
+		log.ErrorContext(ctx, "what came of a message cannot be recorded; it is delivered again later", "error", err)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/outbox"
 	"github.com/postern-authz/postern/internal/pap"
+	"github.com/postern-authz/postern/internal/trace"
 )
 
 // A courier notes what it was given, and answers as it is told.
@@ -179,6 +180,44 @@ func TestWhatFailsComesAgainLaterAndLater(t *testing.T) {
 		}
 		o.wantMetric(t, "postern_outbox_deliveries_total", counted(1, 3, 0, 0, "mail"))
 	})
+}
+
+// Each attempt is a span of its own below the request that caused the message,
+// and is found by the trace in the log.
+func TestEachAttemptIsASpanInTheTraceOfTheRequest(t *testing.T) {
+	const traceID, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+	for traceparent, want := range map[string]int{"00-" + traceID + "-" + parent + "-01": 3, "": 0} {
+		synctest.Test(t, func(t *testing.T) {
+			spans := map[string]bool{}
+			c := &courier{answer: func(ctx context.Context, m pap.Message) error {
+				if s := trace.From(ctx); s != nil && s.TraceID() == traceID && s.ParentID() == parent && s.Sampled() {
+					spans[s.SpanID()] = true
+				} else if s != nil {
+					t.Errorf("got the span %s below %q, want one of the trace", s, s.ParentID())
+				}
+				if m.Attempts < 3 {
+					return &outbox.Delay{Reason: "deferred"}
+				}
+				return nil
+			}}
+			m := event("msg_1", "whk_1", 1)
+			m.Traceparent = traceparent
+			o := open(t, remember(m), hooks(c))
+			time.Sleep(time.Hour)
+			o.stop()
+			if len(c.calls()) != 3 || len(spans) != want {
+				t.Errorf("%q: got %v with %d spans, want 3 attempts with %d", traceparent, c.calls(), len(spans), want)
+			}
+			if got := strings.Count(o.log.String(), "trace_id="+traceID); got != want || want == 0 && strings.Contains(o.log.String(), "trace_id") {
+				t.Errorf("%q: got %d lines of the trace, want %d:\n%s", traceparent, got, want, o.log)
+			}
+			for span := range spans {
+				if !strings.Contains(o.log.String(), "span_id="+span) {
+					t.Errorf("got no line of the span %s:\n%s", span, o.log)
+				}
+			}
+		})
+	}
 }
 
 func TestWhatNeverArrivesIsGivenUpWithItsReason(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/trace"
 )
 
 // note adds an event to the trail. before and after hold the members that
@@ -63,7 +64,7 @@ func (w *work) record() error {
 		}
 	}
 	for _, m := range w.messages {
-		m.Revision = w.Revision()
+		m.Revision, m.Traceparent = w.Revision(), trace.From(w.ctx).String()
 		if err := w.tx.PutMessage(m); err != nil {
 			return err
 		}

@@ -212,6 +212,7 @@ type Message struct {
 	DeliveredAt  *time.Time
 	FailedAt     *time.Time // given up
 	LastError    string
+	Traceparent  string // of the request that caused it (W3C Trace Context); empty: it belongs to no trace
 }
 
 // A Webhook is where a portal wants to hear of events.

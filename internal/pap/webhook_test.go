@@ -2,6 +2,7 @@ package pap_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/pap"
+	"github.com/postern-authz/postern/internal/trace"
 	"github.com/postern-authz/postern/internal/webhook"
 )
 
@@ -161,6 +163,46 @@ func TestADeliveryIsSeenAndDoneAgain(t *testing.T) {
 		}
 		_, _, err = h.Redeliver(t.Context(), h.as("paula"), "acme", own.ID, list[0].ID)
 		refused(t, err, "webhook-disabled")
+	})
+}
+
+// What tells of a change belongs to the trace of the request that made it, and
+// what is told once more to that of who asked for it.
+func TestAMessageKeepsTheTraceOfItsRequest(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *house) {
+		signing(t, h)
+		own := hook(h, h.as("paula"))
+		made := trace.Parse([]byte("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), nil)
+		asked := trace.Parse([]byte("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"), nil)
+		kept := func(id, want string) {
+			t.Helper()
+			err := h.Store.Look(t.Context(), func(r pap.Reader) error {
+				m, err := r.Message(id)
+				if err == nil && m.Traceparent != want {
+					t.Errorf("got the trace %q, want %q", m.Traceparent, want)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n, span := range []*trace.Span{made, nil} {
+			h.wait(time.Second)
+			group := pap.AccountGroup{ID: fmt.Sprint("g", n), Kind: "service_group"}
+			if _, _, err := h.CreateAccountGroup(trace.With(t.Context(), span), h.as("paula"), "acme", group); err != nil {
+				t.Fatal(err)
+			}
+			list, _, err := h.Deliveries(t.Context(), h.as("paula"), "acme", own.ID, "waiting", pap.Page{Size: 10})
+			if err != nil || len(list) != n+1 {
+				t.Fatalf("got %+v, %v, want %d deliveries", list, err, n+1)
+			}
+			kept(list[0].ID, span.String())
+			if _, _, err := h.Redeliver(trace.With(t.Context(), asked), h.as("paula"), "acme", own.ID, list[0].ID); err != nil {
+				t.Fatal(err)
+			}
+			kept(list[0].ID, asked.String())
+		}
 	})
 }
 

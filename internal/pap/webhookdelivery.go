@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postern-authz/postern/internal/authz"
+	"github.com/postern-authz/postern/internal/trace"
 )
 
 // A WebhookDelivery is what became of telling a webhook of one event. What was
@@ -73,7 +74,7 @@ func (p *PAP) Deliveries(ctx context.Context, call Call, organization, webhook, 
 }
 
 // Redeliver tells a webhook once more, under the same id, so that a receiver
-// that keeps ids does nothing twice.
+// that keeps ids does nothing twice, and in the trace of who asks for it.
 func (p *PAP) Redeliver(ctx context.Context, call Call, organization, webhook, id string) (WebhookDelivery, Change, error) {
 	return change(ctx, p, call, func(w *work) (WebhookDelivery, string, error) {
 		if err := w.authorizeOver("webhook.update", organization, webhook); err != nil {
@@ -91,6 +92,7 @@ func (p *PAP) Redeliver(ctx context.Context, call Call, organization, webhook, i
 			return WebhookDelivery{}, "", err
 		}
 		m.Attempts, m.AvailableAt, m.DeliveredAt, m.FailedAt, m.LastError = 0, w.now, nil, nil, ""
+		m.Traceparent = trace.From(w.ctx).String()
 		if err := w.tx.PutMessage(m); err != nil {
 			return WebhookDelivery{}, "", err
 		}

@@ -10,12 +10,12 @@ import (
 )
 
 const messageColumns = `id, organization_id, revision, channel, type, recipient, payload, created_at, available_at,
-	attempts, locked_until, delivered_at, failed_at, COALESCE(last_error, '')`
+	attempts, locked_until, delivered_at, failed_at, COALESCE(last_error, ''), COALESCE(traceparent, '')`
 
 func readMessage(row *sql.Rows) (m pap.Message, err error) {
 	var created, available, locked, delivered, failed *int64
 	err = scan(row, &m.ID, &m.Organization, &m.Revision, &m.Channel, &m.Type, &m.Recipient, raw{&m.Payload}, &created, &available,
-		&m.Attempts, &locked, &delivered, &failed, &m.LastError)
+		&m.Attempts, &locked, &delivered, &failed, &m.LastError, &m.Traceparent)
 	m.CreatedAt, m.AvailableAt = instant(created), instant(available)
 	m.LockedUntil, m.DeliveredAt, m.FailedAt = moment(locked), moment(delivered), moment(failed)
 	return m, err
@@ -68,6 +68,7 @@ func (c change) PutMessage(m pap.Message) error {
 		column{name: "delivered_at", value: when(m.DeliveredAt)},
 		column{name: "failed_at", value: when(m.FailedAt)},
 		column{name: "last_error", value: optional(m.LastError)},
+		column{name: "traceparent", value: optional(m.Traceparent)},
 	)
 	if err != nil || m.Channel != pap.ChannelMail {
 		return err

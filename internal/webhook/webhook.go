@@ -19,6 +19,7 @@ import (
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/outbox"
 	"github.com/postern-authz/postern/internal/pap"
+	"github.com/postern-authz/postern/internal/trace"
 )
 
 // The reasons why an event does not arrive, beside the outbox' own.
@@ -143,6 +144,7 @@ func (c *Courier) request(ctx context.Context, hook pap.Webhook, m pap.Message) 
 	request.Header.Set("webhook-id", m.ID)
 	request.Header.Set("webhook-timestamp", timestamp)
 	request.Header.Set("webhook-signature", c.signatures(hook, m.ID, timestamp, text))
+	trace.From(ctx).Send(request.Header)
 	return request, nil
 }
 

@@ -28,6 +28,7 @@ import (
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/outbox"
 	"github.com/postern-authz/postern/internal/pap"
+	"github.com/postern-authz/postern/internal/trace"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -183,6 +184,23 @@ func TestAnEventArrivesSigned(t *testing.T) {
 	}
 	if !bytes.Equal(r.bodies[0], r.bodies[1]) || r.requests[1].Header.Get("webhook-id") != msgID {
 		t.Error("a second attempt says something else")
+	}
+}
+
+func TestAnEventCarriesTheTraceOfItsAttempt(t *testing.T) {
+	r := receive(t, true)
+	c, err := New(Options{Directory: &desk{hook: pap.Webhook{ID: hookID, URL: r.URL, State: pap.WebhookEnabled, Generation: 1}}, Secrets: secrets(t), Allow: home})
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempt := trace.Parse([]byte("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), nil)
+	for i, span := range []*trace.Span{attempt, nil} {
+		if err := c.Deliver(trace.With(t.Context(), span), pap.Message{ID: msgID, Recipient: hookID, Payload: json.RawMessage(`{}`)}); err != nil {
+			t.Fatal(err)
+		}
+		if h := r.requests[i].Header; h.Get("traceparent") != span.String() || h.Values("tracestate") != nil {
+			t.Errorf("got the traceparent %q and the tracestate %q, want %q alone", h.Get("traceparent"), h.Values("tracestate"), span)
+		}
 	}
 }
 

@@ -179,7 +179,7 @@ func testManyWorkers(t *testing.T, s *store.Store) {
 func testMessages(t *testing.T, s *store.Store) {
 	done, failed, waits := notice("msg_1", "whk_1", 1), notice("msg_2", "whk_1", 1), message("msg_3")
 	done.DeliveredAt, failed.FailedAt, failed.LastError, failed.LockedUntil = later(1e6), later(2e6), "gone", later(3e6)
-	waits.CreatedAt, waits.Attempts = *later(time.Second), 4
+	waits.CreatedAt, waits.Attempts, waits.Traceparent = *later(time.Second), 4, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	administer(t, s, func(tx pap.Tx) error {
 		return errors.Join(tx.PutMessage(done), tx.PutMessage(failed), tx.PutMessage(waits))
 	})
@@ -203,4 +203,8 @@ func testMessages(t *testing.T, s *store.Store) {
 		wantIDs(t, c.name, see(t, s, func(r pap.Reader) ([]string, error) { return idsOf(r.Messages(c.q)) }), c.want...)
 	}
 	refuse(t, s, authz.ErrInvalid, func(tx pap.Tx) error { _, err := tx.Messages(pap.MessageQuery{State: "lost"}); return err })
+	taken, err := s.ClaimMessages(t.Context(), pap.ChannelMail, *later(time.Minute), time.Minute, 1)
+	if err != nil || len(taken) != 1 || taken[0].Traceparent != waits.Traceparent {
+		t.Errorf("claimed: got %+v, %v, want it in the trace %s", taken, err, waits.Traceparent)
+	}
 }
