@@ -59,7 +59,7 @@ var imports = map[string][]string{
 	"internal/bearer":          {"internal/authz", "internal/jwt", "internal/keyring", "internal/pap", "internal/secret"},
 	"internal/openapitest":     {},
 	"internal/feed":            {"internal/authz", "internal/dependency", "internal/trace"},
-	"internal/managementapi":   {"internal/authz", "internal/feed", "internal/ijson", "internal/directory", "internal/pap", "internal/httpserver"},
+	"internal/managementapi":   {"internal/authz", "internal/feed", "internal/ijson", "internal/directory", "internal/pap", "internal/httpserver", "internal/secret"},
 }
 
 // everything names the packages that put the others together.

@@ -2,7 +2,6 @@ package test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 )
 
@@ -18,33 +16,6 @@ import (
 // it, and what is secret: no secret, token or link is ever among it (C17). Mails
 // are left out, whose purpose is their link.
 var written = &outlets{secrets: map[string]bool{}}
-
-type outlets struct {
-	mu      sync.Mutex
-	texts   []outlet
-	secrets map[string]bool
-}
-
-// An outlet is one place where a server wrote.
-type outlet struct{ where, text string }
-
-// add keeps what was written somewhere: a log, a problem, a webhook, a metric.
-func (o *outlets) add(where, text string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.texts = append(o.texts, outlet{where, text})
-}
-
-// secret keeps what must never be written.
-func (o *outlets) secret(text string) {
-	const short = 12 // less could stand anywhere by chance
-	if len(text) < short {
-		return
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.secrets[text] = true
-}
 
 // exchange keeps what is to be kept of one with the management listener: the
 // secrets that were sent or shown, and problems and audit events.
@@ -84,22 +55,6 @@ func passwordsIn(v any) (found []string) {
 			found = append(found, passwordsIn(inner)...)
 		}
 	}
-	return found
-}
-
-// leaks says which secrets stand where.
-func (o *outlets) leaks() (found []string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, t := range o.texts {
-		for secret := range o.secrets {
-			// The last part of a key or link is what nobody can guess.
-			if at := strings.Index(t.text, secret[max(0, len(secret)-43):]); at >= 0 {
-				found = append(found, fmt.Sprintf("%s has %.12q...: %.200q", t.where, secret, t.text[max(0, at-150):at]))
-			}
-		}
-	}
-	slices.Sort(found)
 	return found
 }
 

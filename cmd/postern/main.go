@@ -13,6 +13,7 @@ import (
 
 	"github.com/postern-authz/postern/internal/authz"
 	"github.com/postern-authz/postern/internal/policy"
+	"github.com/postern-authz/postern/internal/secret"
 )
 
 // Exit codes. They are a promise to scripts: `postern help exit-codes`.
@@ -47,13 +48,14 @@ func run(args []string, in io.Reader, out, errOut io.Writer, environ []string) i
 }
 
 // sentence is an error without the word for its kind at the end: that is for
-// programs, and the exit code says it.
+// programs, and the exit code says it. Who gave a key in place of its id does not
+// find it in the log of a build.
 func sentence(err error) string {
 	text := err.Error()
 	for _, kind := range []error{authz.ErrInvalid, authz.ErrNotFound, authz.ErrConflict, authz.ErrUnavailable} {
 		text = strings.TrimSuffix(text, ": "+kind.Error())
 	}
-	return text
+	return secret.Redact(text)
 }
 
 // streams is where a command reads and writes, and its environment.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/postern-authz/postern/internal/authz"
@@ -151,7 +152,7 @@ func (c *Client) send(ctx context.Context, operation, address string, body []byt
 		return nil, fmt.Errorf("read the directory's answer: %w: %w", err, authz.ErrUnavailable)
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, refused(response.StatusCode, text)
+		return nil, c.refused(response.StatusCode, text)
 	}
 	return text, nil
 }
@@ -170,7 +171,9 @@ type refusal struct{ error }
 // Unwrap is why it was refused.
 func (r refusal) Unwrap() error { return r.error }
 
-func refused(status int, text []byte) error {
+// refused is what a server answers. One that is none of ours may repeat what it was
+// sent.
+func (c *Client) refused(status int, text []byte) error {
 	kind := authz.ErrUnavailable
 	switch status {
 	case http.StatusUnauthorized:
@@ -182,5 +185,6 @@ func refused(status int, text []byte) error {
 	}
 	var problem struct{ Detail string }
 	_ = json.Unmarshal(text, &problem) // what is no problem has no detail
-	return refusal{fmt.Errorf("the directory answered %d %.200s: %w", status, problem.Detail, kind)}
+	detail := strings.ReplaceAll(problem.Detail, c.token, "[redacted]")
+	return refusal{fmt.Errorf("the directory answered %d %.200s: %w", status, detail, kind)}
 }

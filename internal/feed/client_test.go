@@ -104,3 +104,18 @@ func TestAllPartsOfARequestAreOfOnePoint(t *testing.T) {
 		}
 	}
 }
+
+// T19: what is at the URL by mistake may say again what it is sent.
+func TestNoErrorRepeatsTheToken(t *testing.T) {
+	const token = "st_canary_of_a_sidecar"
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusBadGateway)
+		_ = json.NewEncoder(w).Encode(map[string]string{"detail": "no route for " + r.Header.Get("Authorization")})
+	}))
+	t.Cleanup(echo.Close)
+	c := feed.NewClient(feed.Options{URLs: []string{echo.URL}, Token: token})
+	t.Cleanup(c.Close)
+	if _, err := c.Open(t.Context()); err == nil || strings.Contains(err.Error(), token) || !strings.Contains(err.Error(), "no route for Bearer [redacted]") {
+		t.Errorf("got %v, want what was answered but for the token", err)
+	}
+}

@@ -24,7 +24,7 @@ func (s *Server) logRequest(r *request, method string, status int, took time.Dur
 	if r.caller.ID != "" {
 		line = append(line, slog.String("caller", r.caller.ID))
 	}
-	line = append(line, slog.String("method", printable(method)), slog.String("route", r.route),
+	line = append(line, slog.String("method", method), slog.String("route", r.route),
 		slog.Int("status", status), slog.Float64("seconds", took.Seconds()))
 	s.options.Log.LogAttrs(context.Background(), level, "a request was answered", line...)
 }

@@ -84,6 +84,15 @@ func checkMethod(method []byte) error {
 	return refusef(fiber.StatusBadRequest, "the method of the request is not one of HTTP: send POST")
 }
 
+// methodOf is the method of a request, or other: what is none of HTTP may be the
+// rest of another request, with a credential in it (T19).
+func methodOf(rc *fasthttp.RequestCtx) string {
+	if method := string(rc.Method()); slices.Contains(fiber.DefaultMethods, method) {
+		return method
+	}
+	return "other"
+}
+
 // around runs inside fiber's routes: it sets the deadline and the trace, and notes
 // which route was taken.
 func (s *Server) around(c *fiber.Ctx) error {
@@ -112,7 +121,7 @@ func (s *Server) finish(rc *fasthttp.RequestCtx, r *request, start time.Time) {
 		rc.SetConnectionClose()
 	}
 	s.metrics.inFlight.Dec()
-	method, status, took := string(rc.Method()), rc.Response.StatusCode(), time.Since(start)
+	method, status, took := methodOf(rc), rc.Response.StatusCode(), time.Since(start)
 	s.metrics.answered(r, method, status, took)
 	s.logRequest(r, method, status, took)
 }
@@ -125,7 +134,7 @@ func (s *Server) recover(rc *fasthttp.RequestCtx, r *request) {
 		return
 	}
 	s.metrics.panics.Inc()
-	s.options.Log.Error("a handler panicked", "panic", what, "request_id", printable(r.id), r.trace.Attr(), "route", r.route, "stack", string(debug.Stack()))
+	s.options.Log.Error("a handler panicked", "panic", cause(rc, what), "request_id", printable(r.id), r.trace.Attr(), "route", r.route, "stack", string(debug.Stack()))
 	rc.Response.Reset()
 	err := refusef(fasthttp.StatusInternalServerError, internal)
 	s.write(rc, r, problemOf(err), err)

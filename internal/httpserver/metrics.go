@@ -1,12 +1,10 @@
 package httpserver
 
 import (
-	"slices"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/gofiber/fiber/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/postern-authz/postern/internal/histogram"
@@ -79,9 +77,6 @@ func (m *metrics) of(key seriesKey) series {
 	m.mu.RUnlock()
 	if ok {
 		return s
-	}
-	if !slices.Contains(fiber.DefaultMethods, key.method) {
-		key.method = "other"
 	}
 	s = series{
 		m.requests.WithLabelValues(key.route, key.method, strconv.Itoa(key.code)),

@@ -315,3 +315,19 @@ func TestThereIsNoCrossOriginAccess(t *testing.T) {
 		t.Errorf("got %d %v, want a refusal", got.StatusCode, got.Header)
 	}
 }
+
+// T19: a whole key in place of its id is found nowhere, and so neither the answer
+// nor the decision log has it.
+func TestAWholeKeyIsNoID(t *testing.T) {
+	l := listen(t, Options{})
+	key := "ok_2lb2tqqzp5nl44sc_" + strings.Repeat("a", 42) + "8"
+	for _, path := range []string{"/v1/service-tokens/" + key, "/v1/organizations/" + key, acme + "/members/" + key} {
+		method := http.MethodGet
+		if strings.Contains(path, "tokens") {
+			method = http.MethodDelete
+		}
+		if got := l.as("operator", method, path, "").wants(http.StatusNotFound, "not-found"); strings.Contains(got.body, key) {
+			t.Errorf("%s: got %s, want it without the key", path, got.body)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/postern-authz/postern/internal/httpserver"
 	"github.com/postern-authz/postern/internal/ijson"
 	"github.com/postern-authz/postern/internal/pap"
+	"github.com/postern-authz/postern/internal/secret"
 )
 
 // Media types of bodies.
@@ -131,10 +132,11 @@ func (r *request) readIdempotency() error {
 }
 
 // param is a parameter of the path. One that is not percent-encoded text is
-// nothing's id, and empty.
+// nothing's id, and empty; so is one that is a whole key in place of its id, which
+// the decision log and the answer would repeat.
 func (r *request) param(name string) string {
 	text, err := url.PathUnescape(r.c.Params(name))
-	if err != nil {
+	if err != nil || secret.In(text) {
 		return ""
 	}
 	return strings.Clone(text)

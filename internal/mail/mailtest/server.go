@@ -39,6 +39,7 @@ type Behaviour struct {
 	Drop      int      // how many times it breaks off within DATA
 	DropAfter bool     // it breaks off when it has taken a mail, before it says so once
 	Offers    []string // ways to sign in, of which one is needed then
+	Password  string   // of the user postern, who signs in; default "s3cret pass"
 	Plain     bool     // offers no STARTTLS
 	Implicit  bool     // TLS from the first byte
 	Cert, Key []byte
@@ -135,7 +136,7 @@ func (s *session) AuthMechanisms() []string { return s.Offers }
 
 func (s *session) Auth(mechanism string) (sasl.Server, error) {
 	check := func(user, password string) error {
-		if user != "postern" || password != "s3cret pass" {
+		if user != "postern" || password != cmp.Or(s.Password, "s3cret pass") {
 			return errors.New("wrong")
 		}
 		s.User = mechanism + " " + user
