@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/util"
@@ -55,11 +56,7 @@ func TestTraefikAsksAsItsFileSays(t *testing.T) {
 	}
 	answersAs(t, ask, idp)
 	resp := ask("GET", services, idp.token("rosa", nil, nil))
-	for _, name := range auth.AuthResponseHeaders {
-		if len(resp.Header.Values(name)) != 1 {
-			t.Errorf("%s is not in the answer, so the client's would be gone and nothing in its place", name)
-		}
-	}
+	tells(t, resp, auth.AuthResponseHeaders)
 }
 
 // envoyFile is what the emulation needs of deploy/proxies/envoy/envoy.yaml.
@@ -74,16 +71,32 @@ type envoyFile struct {
 							TypedConfig struct {
 								FailureModeAllow bool `json:"failure_mode_allow"`
 								HTTPService      struct {
-									PathPrefix string `json:"path_prefix"`
+									PathPrefix            string `json:"path_prefix"`
+									AuthorizationResponse struct {
+										AllowedUpstreamHeaders envoyNames `json:"allowed_upstream_headers"`
+									} `json:"authorization_response"`
 								} `json:"http_service"`
-								AllowedHeaders struct{ Patterns []struct{ Exact string } } `json:"allowed_headers"`
+								AllowedHeaders envoyNames `json:"allowed_headers"`
 							} `json:"typed_config"`
 						} `json:"http_filters"`
+						EarlyHeaderMutationExtensions []struct {
+							TypedConfig struct{ Mutations []struct{ Remove string } } `json:"typed_config"`
+						} `json:"early_header_mutation_extensions"`
 					} `json:"typed_config"`
 				}
 			} `json:"filter_chains"`
 		}
 	} `json:"static_resources"`
+}
+
+// envoyNames are names of headers.
+type envoyNames struct{ Patterns []struct{ Exact string } }
+
+func (n envoyNames) list() (names []string) {
+	for _, p := range n.Patterns {
+		names = append(names, p.Exact)
+	}
+	return names
 }
 
 // TestEnvoyAsksAsItsFileSays emulates the HTTP service of ext_authz: the
@@ -93,22 +106,50 @@ func TestEnvoyAsksAsItsFileSays(t *testing.T) {
 	t.Parallel()
 	var file envoyFile
 	shippedYAML(t, "envoy/envoy.yaml", &file)
-	filters := file.StaticResources.Listeners[0].FilterChains[0].Filters[0].TypedConfig.HTTPFilters
+	manager := file.StaticResources.Listeners[0].FilterChains[0].Filters[0].TypedConfig
+	filters := manager.HTTPFilters
 	authz := filters[0].TypedConfig
 	if filters[0].Name != "envoy.filters.http.ext_authz" || authz.FailureModeAllow || authz.HTTPService.PathPrefix != "/authz/ext-authz" {
 		t.Errorf("got %+v, want ext_authz first, which fails closed", filters)
 	}
 	s, idp := portalServer(t)
-	answersAs(t, func(method, uri, token string) *http.Response {
+	ask := func(method, uri, token string) *http.Response {
 		asked := http.Header{"Authorization": {"Bearer " + token}}
 		sent := http.Header{"X-Forwarded-Proto": {"https"}, "X-Forwarded-For": {"192.0.2.7"}, "Remote-User": {"paula"}, "X-Forwarded-Uri": {"/health"}}
-		for _, p := range authz.AllowedHeaders.Patterns {
-			if values := sent.Values(p.Exact); len(values) > 0 {
-				asked[http.CanonicalHeaderKey(p.Exact)] = values
+		for _, name := range authz.AllowedHeaders.list() {
+			if values := sent.Values(name); len(values) > 0 {
+				asked[http.CanonicalHeaderKey(name)] = values
 			}
 		}
 		return sendTo(t, s, method, authz.HTTPService.PathPrefix+uri, "portal.example", asked)
-	}, idp)
+	}
+	answersAs(t, ask, idp)
+	handed := authz.HTTPService.AuthorizationResponse.AllowedUpstreamHeaders.list()
+	tells(t, ask("GET", services, idp.token("rosa", nil, nil)), handed)
+	for _, name := range handed {
+		if !slices.ContainsFunc(manager.EarlyHeaderMutationExtensions[0].TypedConfig.Mutations, func(m struct{ Remove string }) bool { return m.Remove == name }) {
+			t.Errorf("the client's own %s is not taken away", name)
+		}
+	}
+}
+
+// tells wants a proxy to hand on what Postern says to the application, and all of
+// it.
+func tells(t *testing.T, resp *http.Response, names []string) {
+	t.Helper()
+	said := 0
+	for name, values := range resp.Header {
+		if !strings.HasPrefix(name, "X-Postern-") {
+			continue
+		}
+		said++
+		if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) || len(values) != 1 {
+			t.Errorf("%s %q is handed on by none of %q", name, values, names)
+		}
+	}
+	if said != len(names) {
+		t.Errorf("got %d headers for the application, want one for each of %q", said, names)
+	}
 }
 
 // answersAs asks what every proxy is asked.

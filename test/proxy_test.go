@@ -239,7 +239,9 @@ func knock(t *testing.T, address, line, body string, headers ...string) (*http.R
 // files of deploy/proxies, in front of one application.
 func TestProxiesLetThroughWhatIsPermitted(t *testing.T) {
 	t.Parallel()
-	s, idp := portalServer(t)
+	i, idp := guardedPortal(t)
+	directory := i.serve(t)
+	s := i.following(t, directory).serve(t)
 	application := &protected{}
 	behind := httptest.NewServer(application)
 	defer behind.Close()
@@ -247,6 +249,13 @@ func TestProxiesLetThroughWhatIsPermitted(t *testing.T) {
 	all := edges(t, strings.TrimPrefix(s.decisions.base, "http://"), strings.TrimPrefix(behind.URL, "http://"))
 	for _, f := range all {
 		t.Run(f.name, func(t *testing.T) { w.check(t, f) })
+	}
+	if err := directory.stop(); err != nil {
+		t.Fatal(err)
+	}
+	awaitAnswer(t, s.ops, "/readyz?verbose", http.StatusOK, "[+]directory ok, but stale")
+	for _, f := range all {
+		t.Run(f.name+" while the directory is away", func(t *testing.T) { w.checkStale(t, f) })
 	}
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
@@ -256,9 +265,27 @@ func TestProxiesLetThroughWhatIsPermitted(t *testing.T) {
 	}
 }
 
-// portalServer is a server for which bundles/proxy says what requests mean, and
-// the issuer of its users' tokens.
+// portalServer is a server of a portal.
 func portalServer(t *testing.T) (*server, issuer) {
+	t.Helper()
+	i, idp := guardedPortal(t)
+	return i.serve(t), idp
+}
+
+// following is an installation of the same kind that follows the directory of a
+// server, and goes on when that is away.
+func (i installation) following(t *testing.T, directory *server) installation {
+	t.Helper()
+	i = i.elsewhere(t)
+	i.env = append(i.env, "POSTERN_ONLY=decisions", "POSTERN_MAX_STALENESS=2s", "POSTERN_SERVE_STALE_FOR=1h",
+		"POSTERN_DIRECTORY_URL="+directory.administration.base,
+		"POSTERN_DIRECTORY_TOKEN="+office{directory, t, directory.operatorKey()}.replicate())
+	return i
+}
+
+// guardedPortal is an installation for which bundles/proxy says what requests mean, and
+// the issuer of its users' tokens.
+func guardedPortal(t *testing.T) (installation, issuer) {
 	t.Helper()
 	idp := issuer{t, newKey(t)}
 	overlay, err := filepath.Abs("../bundles/proxy")
@@ -266,10 +293,11 @@ func portalServer(t *testing.T) (*server, issuer) {
 		t.Fatal(err)
 	}
 	i := install(t, "POSTERN_OVERLAYS="+overlay, "POSTERN_TRUSTED_PROXIES=127.0.0.0/8", "POSTERN_PROXY_SUBJECT_HEADER=Remote-User",
+		"POSTERN_SECRET="+strings.Repeat("s3cr3t", 8),
 		"POSTERN_JWT_ISSUER=https://id.example", "POSTERN_JWT_AUDIENCE=postern", "POSTERN_JWT_USER_CLAIM=preferred_username")
 	i.env = append(i.env, "POSTERN_JWT_KEYS="+i.file(t, "keys.json", idp.keys()))
 	i.run(t, "import", acme(t))
-	return i.serve(t), idp
+	return i, idp
 }
 
 type guarded struct {
@@ -374,7 +402,7 @@ func (r reached) says(t *testing.T, subject, role string) {
 func (w *guarded) checkSpoofedIdentity(t *testing.T, f edge) {
 	made := []string{
 		"X-Postern-Subject: paula", "x-postern-subject: paula", "X_Postern_Subject: paula", "X-Postern_Subject: paula", "X-Postern-Role: paula",
-		"X-Postern-Decision-Id: paula", "X-Postern-Obligations: paula", "Remote-User: paula", "Remote_User: paula", "X-Forwarded-For: paula",
+		"X-Postern-Decision-Id: paula", "X-Postern-Obligations: paula", "X-Postern-Stale: paula", "Remote-User: paula", "Remote_User: paula", "X-Forwarded-For: paula",
 	}
 	_, _, got := w.wants(t, 200, f.tokens, "GET "+services, "", append(made, w.rosa)...)
 	got.says(t, "rosa", "read_only")
@@ -450,6 +478,20 @@ func (w *guarded) checkPasswords(t *testing.T, f edge) {
 	w.wants(t, 401, f.passwords, "GET "+services, "", basic("rosa", "wrong"), "Remote-User: rosa")
 	w.wants(t, 401, f.passwords, "GET "+services, "", "Remote-User: rosa")
 	w.wants(t, 401, f.passwords, "GET "+services, "", w.rosa)
+}
+
+// checkStale wants the application to know what it is told on old facts, from
+// Postern and not from the client.
+func (w *guarded) checkStale(t *testing.T, f edge) {
+	_, _, got := w.wants(t, 200, f.tokens, "GET "+services, "", w.rosa, "X-Postern-Stale: false")
+	got.says(t, "rosa", "read_only")
+	if stale := got.Header.Values("X-Postern-Stale"); !slices.Equal(stale, []string{"true"}) {
+		t.Errorf("the application is told X-Postern-Stale %q, want true", stale)
+	}
+	_, _, got = w.wants(t, 200, f.tokens, "GET /health", "", "X-Postern-Stale: true")
+	if stale := got.Header.Get("X-Postern-Stale"); stale != "" {
+		t.Errorf("the application is told X-Postern-Stale %q of what nobody decided", stale)
+	}
 }
 
 func (w *guarded) checkDown(t *testing.T, f edge) {

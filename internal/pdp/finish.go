@@ -49,7 +49,7 @@ func (w *work) outcome(i int, it item) Outcome {
 	if o.Err != nil {
 		o.Decision, o.Found = authz.Decision{}, policy.Value{}
 	} else if w.stale && w.factual(i) {
-		o.Decision.Context = marked(o.Decision.Context)
+		o.Stale, o.Decision.Context = true, marked(o.Decision.Context)
 		w.metrics.stale.Inc()
 	}
 	return o

@@ -455,6 +455,9 @@ func TestADecisionOnStaleFactsSaysSo(t *testing.T) {
 		if o.Err == nil && (json.Unmarshal(o.Decision.Context, &context) != nil || !context.Stale) {
 			t.Errorf("outcome %d: got context %s, want it marked", i, o.Decision.Context)
 		}
+		if o.Stale != (o.Err == nil) {
+			t.Errorf("outcome %d: got stale %v with the error %v, want every decision marked", i, o.Stale, o.Err)
+		}
 		if e := h.log.events[i]; !e.Stale {
 			t.Errorf("outcome %d: got an event that is not marked", i)
 		}

@@ -64,6 +64,7 @@ type Outcome struct {
 	ID       string // of the decision
 	Decision authz.Decision
 	Err      error
+	Stale    bool // the decision rests on stale facts, and its context says so
 
 	// Found is the value at another Path than the decision's, and what Decision
 	// then is nothing of; the zero Value is an undefined one.

@@ -18,7 +18,7 @@ import (
 )
 
 // An outcome is what an allow tells the application beside the subject.
-type outcome struct{ id, role, obligations string }
+type outcome struct{ id, role, obligations, stale string }
 
 // decide asks the decision point about what a request means.
 func (a *api) decide(c *fiber.Ctx, watch *pdp.Stopwatch, w way, g *policy.Generation, subject authz.Subject, meant route) error {
@@ -74,7 +74,7 @@ func (a *api) permit(c *fiber.Ctx, subject authz.Subject, o pdp.Outcome, meant r
 	if err != nil {
 		return err
 	}
-	return allow(c, subject, outcome{o.ID, o.Decision.Role(), obligations})
+	return allow(c, subject, outcome{o.ID, o.Decision.Role(), obligations, staleOf(o)})
 }
 
 // allow says so without a body, and always with every header: an empty one takes
@@ -86,9 +86,18 @@ func allow(c *fiber.Ctx, subject authz.Subject, o outcome) error {
 	h.Set(HeaderRole, o.role)
 	h.Set(HeaderDecisionID, o.id)
 	h.Set(HeaderObligations, o.obligations)
+	h.Set(HeaderStale, o.stale)
 	h.Set(fiber.HeaderCacheControl, "no-store")
 	c.Status(fiber.StatusOK)
 	return nil
+}
+
+// staleOf is "true" for a decision that POSTERN_SERVE_STALE_FOR alone allows.
+func staleOf(o pdp.Outcome) string {
+	if o.Stale {
+		return "true"
+	}
+	return ""
 }
 
 func denied(id, detail string, reasons json.RawMessage) error {

@@ -67,6 +67,7 @@ func (d *decider) Evaluate(_ context.Context, q pdp.Query) (pdp.Result, error) {
 	default:
 		o.Decision = authz.Decision{Context: []byte(`{"reasons":[{"rule":"access.out_of_scope","text":"No role counts"}]}`)}
 	}
+	o.Stale = r.Resource.ID == "old"
 	return pdp.Result{ID: "dec-1", Outcomes: []pdp.Outcome{o}}, nil
 }
 

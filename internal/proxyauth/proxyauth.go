@@ -69,6 +69,7 @@ const (
 	HeaderRole        = "X-Postern-Role"
 	HeaderDecisionID  = "X-Postern-Decision-Id"
 	HeaderObligations = "X-Postern-Obligations"
+	HeaderStale       = "X-Postern-Stale" // true, or empty
 )
 
 // api has the handlers.

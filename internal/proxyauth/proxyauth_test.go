@@ -60,15 +60,16 @@ func TestAProxyGetsTheDecision(t *testing.T) {
 
 func TestAnAllowSaysWhoItIs(t *testing.T) {
 	c := portal(t)
-	for _, tt := range []struct{ uri, user, subject, role, id, obligations string }{
-		{"/accounts/a-1001", "rosa", "rosa", "regular", "dec-1", ""},
-		{"/health", "rosa", "rosa", "", "", ""},
-		{"/health", "", "", "", "", ""},
-		{"/accounts/dutiful", "eve", "eve", "", "dec-1", `[{"id":"redact","what":"Geld f\u00fcr \u20ac"}]`},
+	for _, tt := range []struct{ uri, user, subject, role, id, obligations, stale string }{
+		{"/accounts/a-1001", "rosa", "rosa", "regular", "dec-1", "", ""},
+		{"/accounts/old", "rosa", "rosa", "regular", "dec-1", "", "true"},
+		{"/health", "rosa", "rosa", "", "", "", ""},
+		{"/health", "", "", "", "", "", ""},
+		{"/accounts/dutiful", "eve", "eve", "", "dec-1", `[{"id":"redact","what":"Geld f\u00fcr \u20ac"}]`, ""},
 	} {
 		got := c.forward(t, "GET", tt.uri, "Remote-User: "+tt.user).wants(t, 200, "")
 		for name, want := range map[string]string{
-			HeaderSubject: tt.subject, HeaderRole: tt.role, HeaderDecisionID: tt.id, HeaderObligations: tt.obligations,
+			HeaderSubject: tt.subject, HeaderRole: tt.role, HeaderDecisionID: tt.id, HeaderObligations: tt.obligations, HeaderStale: tt.stale,
 			"Cache-Control": "no-store", "Content-Length": "0",
 		} {
 			if said := got.Header.Values(name); len(said) != 1 || said[0] != want {

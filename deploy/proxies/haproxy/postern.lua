@@ -5,7 +5,7 @@
 
 local app_key = nil -- "pk_...", where Postern wants one
 
-local for_application = {"x-postern-subject", "x-postern-role", "x-postern-decision-id", "x-postern-obligations"}
+local for_application = {"x-postern-subject", "x-postern-role", "x-postern-decision-id", "x-postern-obligations", "x-postern-stale"}
 
 local function question(txn)
     local headers = {
