@@ -34,6 +34,7 @@ func varies() map[string]string {
 		"postern_http_requests_total route":                         "the template of a route, such as `/v1/organizations/:organization`, or `none`",
 		"postern_http_request_duration_seconds route":               "the template of a route, or `none`",
 		"postern_policy_activation_timestamp_seconds source":        "`core`, or the path of an overlay",
+		"postern_policy_last_success_timestamp_seconds source":      "`core` if it is not the embedded one, or the path of an overlay",
 		"postern_decision_log_events_total sink":                    "`stdout` or `file`",
 		"postern_decision_log_buffered_events sink":                 "`stdout` or `file`",
 		"postern_tls_reloads_total listener":                        "`decisions` or `management`",

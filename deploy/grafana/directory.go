@@ -44,6 +44,10 @@ func policies() row {
 		{title: "In force", says: "Servers by revision.", stack: true, asks: one("count by (source, revision) ("+series("postern_policy_info")+")", "{{source}} {{revision}}")},
 		{title: "Put in force and refused", asks: one(grown("source, result", "postern_policy_activations_total"), "{{source}} {{result}}")},
 		{title: "In force for", unit: "s", asks: one("time() - max by (source) ("+series("postern_policy_activation_timestamp_seconds")+")", "{{source}}")},
+		{
+			title: "Files last seen as in force", says: "Since then they cannot be read, keep changing, or hold what was refused. An embedded core has no files.", unit: "s",
+			steps: []step{{900, "orange"}}, asks: one("time() - min by (source) ("+series("postern_policy_last_success_timestamp_seconds")+")", "{{source}}"),
+		},
 		{title: "Evaluations that do not end", asks: one(series("postern_policy_stuck_evaluations"), "{{instance}}")},
 	}}}
 }

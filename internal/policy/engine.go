@@ -50,7 +50,7 @@ type Engine struct {
 
 	mu      sync.Mutex        // guards what follows; held while the gate works
 	sources []Source          // the core first
-	marks   map[string]string // of the files last looked at, by layer
+	seen    map[string]sight  // of the files, by layer
 	tried   map[string]string // digest of what was last offered, by layer
 	latest  []LayerFiles      // as last read, in the order of sources
 	good    []*layer          // in force
@@ -76,7 +76,7 @@ func New(o Options) (*Engine, error) {
 	e := &Engine{
 		options: o, gate: gate{capabilities: allowed, now: o.Now}, runner: newRunner(),
 		sources: apart(append([]Source{o.Core}, o.Overlays...)),
-		marks:   map[string]string{}, tried: map[string]string{},
+		seen:    map[string]sight{}, tried: map[string]string{},
 	}
 	e.metrics = newMeters(o.Registerer, e.sources, func() float64 { return float64(e.runner.stuck.Load()) })
 	return e, nil
@@ -110,9 +110,14 @@ func (e *Engine) Run(ctx context.Context, fn func(context.Context)) error {
 func (e *Engine) Load(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	defer e.tellGood()
+	at := e.options.Now()
 	found, err := e.read(ctx)
 	if err != nil {
 		return e.refused(err)
+	}
+	for _, l := range found {
+		e.seen[l.Name] = sight{at: at, digest: files(l.Files).digest()}
 	}
 	e.latest = found
 	return e.offer(ctx, found)

@@ -10,6 +10,7 @@ type meters struct {
 	info        *prometheus.GaugeVec
 	activations *prometheus.CounterVec
 	activatedAt *prometheus.GaugeVec
+	good        *prometheus.GaugeVec
 }
 
 func newMeters(r prometheus.Registerer, sources []Source, stuck func() float64) *meters {
@@ -23,14 +24,21 @@ func newMeters(r prometheus.Registerer, sources []Source, stuck func() float64) 
 		activatedAt: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "postern_policy_activation_timestamp_seconds", Help: "When the layer in force was put in force.",
 		}, []string{"source"}),
+		good: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "postern_policy_last_success_timestamp_seconds",
+			Help: "When the files of a layer were last looked at and were what is in force: not while they cannot be read, keep changing, or hold what was refused. An embedded core has none.",
+		}, []string{"source"}),
 	}
 	for _, s := range sources {
 		for _, result := range []string{"ok", string(StageRead), string(StageCompile), string(StageEntrypoint), string(StageData), string(StageTest), string(StageLimit), string(StageProof)} {
 			m.activations.WithLabelValues(s.Name, result)
 		}
 		m.activatedAt.WithLabelValues(s.Name)
+		if !s.embedded() {
+			m.good.WithLabelValues(s.Name)
+		}
 	}
-	r.MustRegister(m.info, m.activations, m.activatedAt, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	r.MustRegister(m.info, m.activations, m.activatedAt, m.good, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "postern_policy_stuck_evaluations", Help: "Evaluations that outlived their deadline and still hold a goroutine.",
 	}, stuck))
 	return m
@@ -43,5 +51,8 @@ func (m *meters) activated(was, is *layer, at time.Time) {
 	}
 	m.info.WithLabelValues(is.name, is.revision).Set(1)
 	m.activations.WithLabelValues(is.name, "ok").Inc()
-	m.activatedAt.WithLabelValues(is.name).Set(float64(at.UnixNano()) / 1e9)
+	m.activatedAt.WithLabelValues(is.name).Set(seconds(at))
 }
+
+// seconds is a time as metrics have it.
+func seconds(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 }

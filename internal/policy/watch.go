@@ -26,6 +26,7 @@ func (e *Engine) Watch(ctx context.Context) {
 func (e *Engine) look(ctx context.Context) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	defer e.tellGood()
 	var changed []LayerFiles
 	for _, s := range e.sources {
 		if l, ok := e.changed(ctx, s); ok {
@@ -47,23 +48,51 @@ func (e *Engine) look(ctx context.Context) {
 	_ = e.offer(ctx, proposal)
 }
 
+// A sight is the last look at files that lay still.
+type sight struct {
+	at     time.Time
+	mark   string
+	digest string // empty: they cannot be read
+}
+
 // changed reads a source if its files are not what was last looked at. Files
 // that move meanwhile are left for the next look.
 func (e *Engine) changed(ctx context.Context, s Source) (l LayerFiles, ok bool) {
-	mark := s.mark()
-	if s.embedded() || mark == e.marks[s.Name] || pause(ctx, e.options.Settle) != nil || s.mark() != mark {
+	if s.embedded() {
+		return l, false
+	}
+	now, was := sight{at: e.options.Now(), mark: s.mark()}, e.seen[s.Name]
+	if now.mark == was.mark {
+		now.digest = was.digest
+		e.seen[s.Name] = now
+		return l, false
+	}
+	if pause(ctx, e.options.Settle) != nil || s.mark() != now.mark {
 		return l, false
 	}
 	l, err := s.read(ctx)
-	if s.mark() != mark || ctx.Err() != nil {
+	if s.mark() != now.mark || ctx.Err() != nil {
 		return l, false
 	}
-	e.marks[s.Name] = mark
+	if err == nil {
+		now.digest = files(l.Files).digest()
+	}
+	e.seen[s.Name] = now
 	if err != nil {
 		_ = e.refused(err)
 		return l, false
 	}
-	return l, e.tried[s.Name] != files(l.Files).digest()
+	return l, e.tried[s.Name] != now.digest
+}
+
+// tellGood tells when the files of each layer were last seen to be what is in
+// force. Callers hold e.mu.
+func (e *Engine) tellGood() {
+	for _, l := range e.good {
+		if s := e.seen[l.name]; s.digest == l.digest && !l.embedded {
+			e.metrics.good.WithLabelValues(l.name).Set(seconds(s.at))
+		}
+	}
 }
 
 // mark is the stamp of the files, or why there is none, so that each is told once.
