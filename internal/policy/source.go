@@ -131,7 +131,8 @@ func (s Source) loadArchive() (files, error) {
 	return readTarGz(file)
 }
 
-// stamp changes whenever a file is written, added, removed or replaced.
+// stamp changes whenever a file is written, added, removed or replaced, or who may
+// read it.
 func (s Source) stamp() (string, error) {
 	if s.embedded() {
 		return Core, nil
@@ -157,7 +158,7 @@ func (s Source) stamp() (string, error) {
 }
 
 func stampOf(name string, info fs.FileInfo) string {
-	return fmt.Sprintf("%q %d %d %d\n", name, info.Size(), info.ModTime().UnixNano(), inode(info))
+	return fmt.Sprintf("%q %v %d %d %d\n", name, info.Mode(), info.Size(), info.ModTime().UnixNano(), inode(info))
 }
 
 func pause(ctx context.Context, d time.Duration) error {

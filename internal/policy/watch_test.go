@@ -132,6 +132,7 @@ func TestTheStampTellsEveryChange(t *testing.T) {
 		"replaced": func() { tree{"b.rego": "package b\n"}.write(t, dir) },
 		"added":    func() { tree{"c.rego": "package c\n"}.write(t, dir) },
 		"removed":  func() { _ = os.Remove(filepath.Join(dir, "a.rego")) },
+		"hidden":   func() { _ = os.Chmod(filepath.Join(dir, "b.rego"), 0o200) },
 	} {
 		move()
 		after, err := s.stamp()
