@@ -40,7 +40,27 @@ func NewEngine(cfg *config.Config, log *slog.Logger, reg prometheus.Registerer) 
 	for _, path := range cfg.Overlays {
 		o.Overlays = append(o.Overlays, policy.OverlayAt(path))
 	}
-	return policy.New(o)
+	e, err := policy.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("POSTERN_POLICY_BUILTINS: %w", err)
+	}
+	return e, nil
+}
+
+// load puts the configured policy in force. A refusal names the setting that the
+// policy comes from.
+func load(ctx context.Context, cfg *config.Config, engine *policy.Engine) error {
+	err := engine.Load(ctx)
+	var refused *policy.Refusal
+	switch {
+	case !errors.As(err, &refused):
+		return err
+	case refused.Layer != policy.Core:
+		return fmt.Errorf("POSTERN_OVERLAYS: %w", err)
+	case cfg.Policies != "":
+		return fmt.Errorf("POSTERN_POLICIES: %w", err)
+	}
+	return err
 }
 
 // OpenStore opens the configured directory, ready to read and write. A database
@@ -56,7 +76,7 @@ func openPrepared(ctx context.Context, cfg *config.Config, log *slog.Logger, met
 		return nil, err
 	}
 	if err := st.Prepare(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", cfg.Database, err), st.Close())
+		return nil, errors.Join(fmt.Errorf("POSTERN_DATABASE: %s: %w", cfg.Database, err), st.Close())
 	}
 	return st, nil
 }
@@ -77,7 +97,11 @@ func openStore(ctx context.Context, cfg *config.Config, o store.Options) (*store
 	o.DSN, o.ReadConns = string(cfg.Database), cfg.Postgres.Connections
 	o.StatementTimeout, o.Pooler = cfg.Postgres.StatementTimeout, cfg.Postgres.Pooler
 	o.LookTimeout = cfg.MaxStaleness * 2 / 5 // so that a second one is still in time
-	return store.Open(ctx, o)
+	st, err := store.Open(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("POSTERN_DATABASE: %w", err)
+	}
+	return st, nil
 }
 
 // Import brings records into the configured directory.
@@ -103,7 +127,7 @@ func Decide(ctx context.Context, cfg *config.Config, log *slog.Logger, req authz
 	if err != nil {
 		return pdp.Result{}, err
 	}
-	if err := engine.Load(ctx); err != nil {
+	if err := load(ctx, cfg, engine); err != nil {
 		return pdp.Result{}, err
 	}
 	st, err := OpenStore(ctx, cfg, log)

@@ -177,7 +177,7 @@ func (s *server) loadPolicies(ctx context.Context) (err error) {
 	if s.engine, err = NewEngine(s.cfg, s.Log, s.registry); err != nil {
 		return err
 	}
-	if err := s.engine.Load(ctx); err != nil {
+	if err := load(ctx, s.cfg, s.engine); err != nil {
 		return err
 	}
 	s.background("policy watch", s.engine.Watch)

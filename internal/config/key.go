@@ -27,14 +27,14 @@ func (c *Config) Key() ([]byte, error) {
 	}
 	path := filepath.Join(c.State, "secret")
 	if err := c.makeKey(path); err != nil {
-		return nil, fmt.Errorf("make a secret in the state directory; POSTERN_SECRET gives one instead: %w", err)
+		return nil, fmt.Errorf("make a secret in the state directory of POSTERN_STATE; POSTERN_SECRET gives one instead: %w", err)
 	}
 	secret, err := readSecret(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s is a secret file that %w", path, err)
+		return nil, fmt.Errorf("%s, which stands in for POSTERN_SECRET, is a file that %w", path, err)
 	}
 	if len(secret) < minSecret {
-		return nil, fmt.Errorf("%s has fewer than %d bytes; remove it and a new one is made", path, minSecret)
+		return nil, fmt.Errorf("%s, which stands in for POSTERN_SECRET, has fewer than %d bytes; remove it and a new one is made", path, minSecret)
 	}
 	return []byte(secret), nil
 }

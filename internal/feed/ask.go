@@ -143,7 +143,7 @@ func (c *Client) send(ctx context.Context, operation, address string, body []byt
 	}
 	response, err := by.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("ask the directory: %w: %w", err, authz.ErrUnavailable)
+		return nil, fmt.Errorf("ask the directory at POSTERN_DIRECTORY_URL: %w: %w", err, authz.ErrUnavailable)
 	}
 	defer response.Body.Close()
 	c.dated(response.Header.Get("Date"))

@@ -115,8 +115,8 @@ func (v *Verifier) Follow(ctx context.Context) {
 func report(log *slog.Logger, err error, failing bool) {
 	switch {
 	case err != nil && !failing:
-		log.Error("the keys of an issuer of JWTs cannot be read; those that are known are used", "err", err)
+		log.Error("the keys at POSTERN_JWT_KEYS cannot be read; those that are known are used", "err", err)
 	case err == nil && failing:
-		log.Info("the keys of an issuer of JWTs can be read again")
+		log.Info("the keys at POSTERN_JWT_KEYS can be read again")
 	}
 }

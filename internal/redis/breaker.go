@@ -55,7 +55,7 @@ func (b *breaker) after(operation string, err error) {
 	var reply goredis.Error
 	if err != nil {
 		b.metrics.dependency.Failed(operation)
-		b.warn("redis.failed", "Redis fails; grants are read from the directory", "operation", operation, "err", err)
+		b.warn("redis.failed", "Redis at POSTERN_REDIS_ADDRS fails; grants are read from the directory", "operation", operation, "err", err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
