@@ -60,6 +60,7 @@ func (c *Config) readFile(name string, vals map[string]string, f *faults) {
 	delete(vals, name+fileSuffix)
 	if _, both := vals[name]; both {
 		f.add(name, "and "+name+fileSuffix+" are both set: keep one")
+		delete(vals, name) // whatever else is wrong with it
 		return
 	}
 	value, err := readSecret(path)

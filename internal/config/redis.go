@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -37,27 +38,31 @@ func (r Redis) On() bool { return len(r.Addrs) > 0 }
 func (c *Config) validateRedis(f *faults) {
 	r := c.Redis
 	for _, addr := range r.Addrs {
-		_, port, err := net.SplitHostPort(addr)
+		host, port, err := net.SplitHostPort(addr)
 		number, bad := strconv.ParseUint(port, 10, 16)
-		f.when(err != nil || bad != nil || number == 0, "has something that is no address such as redis.example.com:6379", "REDIS_ADDRS")
+		f.when(err != nil || bad != nil || number == 0 || strings.ContainsAny(host, "/@ "), "has something that is no address such as redis.example.com:6379", "REDIS_ADDRS")
 	}
 	f.when(r.On() && c.Secret == "", "needs POSTERN_SECRET: what is in Redis is sealed with it, and all replicas have to have the same", "REDIS_ADDRS", "SECRET")
 	f.when(!r.On() && r.Master != "", "needs POSTERN_REDIS_ADDRS, the addresses of the Sentinels", "REDIS_MASTER", "REDIS_ADDRS")
 	f.when(!r.On() && r.Password != "", "needs POSTERN_REDIS_ADDRS", "REDIS_PASSWORD", "REDIS_ADDRS")
+	f.when(!r.On() && r.Cluster, "needs POSTERN_REDIS_ADDRS", "REDIS_CLUSTER", "REDIS_ADDRS")
+	f.when(!r.On() && r.TLS, "needs POSTERN_REDIS_ADDRS", "REDIS_TLS", "REDIS_ADDRS")
 	f.when(r.Cluster && r.Master != "", "is set, but POSTERN_REDIS_CLUSTER is true: a Cluster has no Sentinels", "REDIS_MASTER", "REDIS_CLUSTER")
 	f.when(r.Cluster && r.DB != 0, "is not 0, but POSTERN_REDIS_CLUSTER is true: a Cluster has only database 0", "REDIS_DB", "REDIS_CLUSTER")
 	f.when(!r.Cluster && r.Master == "" && len(r.Addrs) > 1, "has several servers: set POSTERN_REDIS_CLUSTER=true for a Cluster, or POSTERN_REDIS_MASTER for Sentinels", "REDIS_ADDRS", "REDIS_CLUSTER", "REDIS_MASTER")
 	f.when(r.Username != "" && r.Password == "", "needs POSTERN_REDIS_PASSWORD", "REDIS_USERNAME", "REDIS_PASSWORD")
 	f.when(r.SentinelUsername != "" && r.SentinelPassword == "", "needs POSTERN_REDIS_SENTINEL_PASSWORD", "REDIS_SENTINEL_USERNAME", "REDIS_SENTINEL_PASSWORD")
 	f.when(r.Master == "" && r.SentinelPassword != "", "needs POSTERN_REDIS_MASTER: without it no Sentinel is asked", "REDIS_SENTINEL_PASSWORD", "REDIS_MASTER")
-	f.when(r.exposed() && !c.AllowPlaintext, "would cross a network without TLS: set POSTERN_REDIS_TLS=true, or POSTERN_ALLOW_PLAINTEXT=true", "REDIS_PASSWORD", "REDIS_TLS", "ALLOW_PLAINTEXT", "REDIS_ADDRS")
+	const exposed = "would cross a network without TLS: set POSTERN_REDIS_TLS=true, or POSTERN_ALLOW_PLAINTEXT=true"
+	f.when(r.exposed(r.Password) && !c.AllowPlaintext, exposed, "REDIS_PASSWORD", "REDIS_TLS", "ALLOW_PLAINTEXT", "REDIS_ADDRS")
+	f.when(r.exposed(r.SentinelPassword) && !c.AllowPlaintext, exposed, "REDIS_SENTINEL_PASSWORD", "REDIS_TLS", "ALLOW_PLAINTEXT", "REDIS_ADDRS")
 	r.validateTLS(f)
 }
 
 // exposed tells whether a password would be sent over a network in clear.
-func (r Redis) exposed() bool {
+func (r Redis) exposed(password Secret) bool {
 	remote := func(addr string) bool { return !Address(addr).Local() }
-	return !r.TLS && (r.Password != "" || r.SentinelPassword != "") && slices.ContainsFunc(r.Addrs, remote)
+	return !r.TLS && password != "" && slices.ContainsFunc(r.Addrs, remote)
 }
 
 func (r Redis) validateTLS(f *faults) {
