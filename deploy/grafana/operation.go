@@ -25,6 +25,7 @@ func served() row {
 			{title: "Refused connections", unit: "reqps", asks: one(rate("listener, reason", "postern_http_connections_refused_total"), "{{listener}} {{reason}}")},
 			{title: "Panics", says: "Each is a bug.", steps: []step{{1, "red"}}, asks: one(grown("listener", "postern_panics_total"), "{{listener}}")},
 			{title: "Certificates end in", unit: "s", steps: []step{{0, "red"}, {7 * 24 * 3600, "green"}}, asks: one(series("postern_tls_certificate_expiry_timestamp_seconds")+" - time()", "{{instance}} {{listener}}")},
+			{title: "Tokens of sidecars end in", unit: "s", steps: []step{{0, "red"}, {7 * 24 * 3600, "green"}}, asks: one(series("postern_directory_token_expiry_timestamp_seconds")+" - time()", "{{instance}}")},
 			{title: "New certificates", asks: one(grown("listener, result", "postern_tls_reloads_total"), "{{listener}} {{result}}")},
 		},
 	}}

@@ -137,6 +137,7 @@ func (s *server) openFeed(ctx context.Context) (grant.Source, error) {
 	if _, err := s.tokens.Read(state.Token); err != nil {
 		return nil, fmt.Errorf("POSTERN_SECRET is not that of the server at POSTERN_DIRECTORY_URL: give all servers of one directory the same: %w", authz.ErrInvalid)
 	}
+	s.watchToken(state.ServiceTokenExpiresAt)
 	return client, nil
 }
 

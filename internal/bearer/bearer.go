@@ -143,7 +143,7 @@ func byToken(t pap.Token, err error) (pap.Principal, error) {
 	if err != nil {
 		return pap.Principal{}, err
 	}
-	p := pap.Principal{Kind: t.Kind, ID: t.ID, Scopes: t.Scopes, Organizations: t.Organizations}
+	p := pap.Principal{Kind: t.Kind, ID: t.ID, Scopes: t.Scopes, Organizations: t.Organizations, Expires: t.ExpiresAt}
 	if t.Kind == pap.OperatorKey {
 		p.Scopes = []pap.Scope{pap.ScopeOperator}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -150,11 +151,15 @@ func (c *Client) Changes(ctx context.Context, after authz.Point, wait time.Durat
 }
 
 // AppKey is what the directory keeps of the key of an application. One that it
-// does not know is an error of kind authz.ErrNotFound.
+// does not know is an error of kind authz.ErrNotFound. That it does not know this
+// server any more says nothing of the key, and is of kind authz.ErrUnavailable.
 func (c *Client) AppKey(ctx context.Context, id string) (AppKey, error) {
 	ctx, stop := context.WithTimeout(ctx, readTimeout)
 	defer stop()
 	k, _, err := ask[AppKey](ctx, c, call{operation: opAppKey, path: at(PathAppKeys + "/" + url.PathEscape(id)), patience: readPatience})
+	if errors.Is(err, authz.ErrUnauthenticated) || errors.Is(err, authz.ErrForbidden) {
+		return AppKey{}, fmt.Errorf("%v: %w", err, authz.ErrUnavailable)
+	}
 	if err == nil && k.ID != id {
 		return AppKey{}, fmt.Errorf("the directory answered with app key %.80q for %.80q: %w", k.ID, id, authz.ErrUnavailable)
 	}

@@ -30,6 +30,9 @@ type State struct {
 	// Token is the consistency token of Head: who can read it has the same
 	// POSTERN_SECRET as who made it.
 	Token string `json:"token"`
+	// ServiceTokenExpiresAt is when the service token ends that asked; zero: never,
+	// or the server does not tell.
+	ServiceTokenExpiresAt time.Time `json:"service_token_expires_at,omitzero"`
 }
 
 // Changes are those of a directory after a point.

@@ -162,7 +162,7 @@ func New(o Options) *PIP {
 func (p *PIP) Gather(ctx context.Context, requests []authz.Request, atLeast authz.Revision) ([]ast.Value, authz.AsOf, error) {
 	g, err := p.gather(ctx, requests, atLeast)
 	if err != nil {
-		return nil, authz.AsOf{}, err
+		return nil, authz.AsOf{}, ours(err)
 	}
 	return p.facts(g.found, g.now), g.asOf, nil
 }

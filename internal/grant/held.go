@@ -23,7 +23,7 @@ const maxHeld = 1000
 func (p *PIP) Held(ctx context.Context, subject authz.Subject, atLeast authz.Revision) (ast.Value, authz.AsOf, error) {
 	g, err := p.gather(ctx, []authz.Request{{Subject: subject}}, atLeast)
 	if err != nil {
-		return nil, authz.AsOf{}, err
+		return nil, authz.AsOf{}, ours(err)
 	}
 	h := g.found[0].user
 	if h == nil {

@@ -84,6 +84,15 @@ func refused(err error) bool {
 	return errors.Is(err, authz.ErrUnauthenticated) || errors.Is(err, authz.ErrForbidden)
 }
 
+// ours is an error as whoever asks for facts is told it: that the directory does
+// not know this server is nothing that the asker could mend.
+func ours(err error) error {
+	if refused(err) {
+		return fmt.Errorf("%v: %w", err, authz.ErrUnavailable)
+	}
+	return err
+}
+
 // half is half of the time that ctx still lasts.
 func half(ctx context.Context) time.Duration {
 	if end, limited := ctx.Deadline(); limited {

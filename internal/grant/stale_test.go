@@ -2,6 +2,7 @@ package grant_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,6 +138,11 @@ func TestStaleFactsAreNotServedToWhoMayNotReadTheDirectoryAnyMore(t *testing.T) 
 			s.set(func() { s.readErr = kind })
 			_, _, err := p.Gather(t.Context(), rita, 0)
 			wantError(t, err, authz.ErrUnavailable, "last read")
+			_, _, held := p.Held(t.Context(), rita[0].Subject, 0)
+			wantError(t, held, authz.ErrUnavailable, "last read")
+			if errors.Is(err, kind) || errors.Is(held, kind) {
+				t.Errorf("got %v, which sounds as if it were the asker who is not known", err)
+			}
 		})
 	}
 }

@@ -24,7 +24,7 @@ type Feed interface {
 // servers and not by people, as often as those need, and count against no rate.
 var feedOperations = []operation{
 	{id: "getFeed", method: fiber.MethodGet, path: feed.PathState, unmetered: true,
-		handle: publishes(func(r *request) (feed.State, error) { return r.feed.State(r.ctx) })},
+		handle: publishes((*request).feedState)},
 	{id: "getFeedChanges", method: fiber.MethodGet, path: feed.PathChanges, query: []string{"after", "wait"}, unmetered: true,
 		handle: publishes((*request).feedChanges)},
 	{id: "readFeedDocuments", method: fiber.MethodPost, path: feed.PathDocuments, body: mediaJSON, reads: true, unmetered: true,
@@ -49,6 +49,12 @@ func publishes[T any](see func(*request) (T, error)) func(*request) error {
 		}
 		return r.send(fiber.StatusOK, body)
 	}
+}
+
+func (r *request) feedState() (feed.State, error) {
+	s, err := r.feed.State(r.ctx)
+	s.ServiceTokenExpiresAt = r.call.Principal.Expires
+	return s, err
 }
 
 func (r *request) feedChanges() (feed.Changes, error) {

@@ -29,6 +29,9 @@ func TestAServerWithoutADatabaseReadsWhatTheDirectoryHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got := state.ServiceTokenExpiresAt; !got.Equal(tokenEnd()) {
+		t.Errorf("got a service token that ends at %v, want %v", got, tokenEnd())
+	}
 	login := authz.LoginKey("regina")
 	keys := []authz.Key{login, {Kind: authz.KindAccount, ID: "a-1"}, {Kind: authz.KindAccountGroup, ID: "globex-sites"}, {Kind: authz.KindTool, ID: "wan_analysis"}, {Kind: authz.KindUser, ID: "nobody"}}
 	docs, err := read1(t, l, login)
@@ -82,6 +85,9 @@ func TestWhoMayNotFollowIsToldSo(t *testing.T) {
 	}
 	if _, err := clientOf(t, l, "replicate").AppKey(t.Context(), "nosuch"); !errors.Is(err, authz.ErrNotFound) {
 		t.Errorf("a key that there is not: got %v, want one of kind %v", err, authz.ErrNotFound)
+	}
+	if _, err := clientOf(t, l, "sync").AppKey(t.Context(), "nosuch"); !errors.Is(err, authz.ErrUnavailable) || errors.Is(err, authz.ErrForbidden) {
+		t.Errorf("a key, to who may not follow: got %v, want one of kind %v", err, authz.ErrUnavailable)
 	}
 	for _, path := range []string{"?after=12", "?after=0-0&wait=-1", "?after=0-0&wait=9999", "?after=00-0", ""} {
 		l.as("replicate", http.MethodGet, feed.PathChanges+path, "").wants(http.StatusBadRequest, "")

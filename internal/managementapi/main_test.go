@@ -165,13 +165,16 @@ func (l *listener) serve(o Options) {
 
 // authenticate takes the name of a user for its JWT, and that of a scope for a
 // service token with it.
+// tokenEnd is when every service token of these tests ends.
+func tokenEnd() time.Time { return time.Date(2100, 1, 2, 3, 4, 5, 6e6, time.UTC) }
+
 func (l *listener) authenticate(c *fiber.Ctx) (pap.Principal, error) {
 	name, ok := strings.CutPrefix(c.Get(fiber.HeaderAuthorization), "Bearer ")
 	name = strings.Clone(name)
 	actor := strings.Clone(c.Get("Postern-Actor"))
 	switch name {
 	case "operator", "act", "act.read", "sync", "identity", "replicate":
-		return pap.Principal{Kind: pap.ServiceToken, ID: "token-" + name, Scopes: []pap.Scope{pap.Scope(name)}, Actor: actor}, nil
+		return pap.Principal{Kind: pap.ServiceToken, ID: "token-" + name, Scopes: []pap.Scope{pap.Scope(name)}, Actor: actor, Expires: tokenEnd()}, nil
 	}
 	documents, _, err := l.store.Read(c.UserContext(), []authz.Key{authz.LoginKey(name)})
 	if !ok || err != nil || documents[0].Login == "" {

@@ -41,6 +41,8 @@ type Principal struct {
 	// Actor is the user acted for (usr_…), or empty: the credential acts by
 	// itself, as operator, sync or identity.
 	Actor string
+	// Expires is when a key or token ends; zero: never. Of a JWT it is not known.
+	Expires time.Time
 }
 
 // A PrincipalKind is what sort of credential was shown.
