@@ -10,9 +10,10 @@ import (
 )
 
 // appendErased writes the JSON text of a policy's input to b without blanks,
-// and without the members of properties and context that are named like an
-// e-mail address or a phone number. It returns their paths, as OPA's "erased"
-// lists them. It is not ok if src is no JSON text.
+// without the members of properties and context that are named like an e-mail
+// address or a phone number, and without those that are named like a credential,
+// wherever the caller put them. It returns their paths, as OPA's "erased" lists
+// them. It is not ok if src is no JSON text.
 func appendErased(b, src []byte) (out []byte, erased []string, ok bool) {
 	c := &copier{src: src, dst: b, path: []byte("/input"), erase: true}
 	c.value(0, false)
@@ -120,11 +121,20 @@ func (c *copier) member(depth int, personal bool) {
 	}
 	c.path = appendToken(c.path, name)
 	c.value(depth+1, personal || isPersonal(c.path))
-	if personal && namesPerson(name) && !c.broken {
+	if !c.broken && c.unfit(name, personal) {
 		c.dst = c.dst[:start]
 		c.forget(string(c.path))
 	}
 	c.path = c.path[:at]
+}
+
+// unfit tells whether the member of a name at the path has no place in a log.
+func (c *copier) unfit(name []byte, personal bool) bool {
+	if !personal && c.factual() {
+		return false
+	}
+	letters := lettersOf(unquote(name))
+	return personal && (letters == "mail" || endsIn(letters, contacts())) || endsIn(letters, credentials())
 }
 
 // forget lists a path, in place of those below it.
@@ -217,26 +227,28 @@ func isPersonal(path []byte) bool {
 	return false
 }
 
-// namesPerson tells whether a member's name says that its value is an e-mail
-// address or a phone number: email, contact_email, homePhone, mobile. It rather
-// takes voicemail for one than misses useremail.
-func namesPerson(name []byte) bool {
-	letters := lettersOf(unquote(name))
-	if letters == "mail" {
-		return true
-	}
-	for _, word := range []string{"email", "phone", "mobile", "msisdn", "fax"} {
-		if i := strings.LastIndex(letters, word); i >= 0 && isEnding(letters[i+len(word):]) {
-			return true
-		}
-	}
-	return false
+// factual tells whether the path is of the directory's facts: what is named there
+// is the portal's, and none of it is secret.
+func (c *copier) factual() bool { return bytes.HasPrefix(c.path, []byte("/input/facts/")) }
+
+// contacts are the ends of names whose values are e-mail addresses or phone
+// numbers: email, contact_email, homePhone, mobile. It is rather voicemail that is
+// taken for one than useremail that is missed.
+func contacts() []string { return []string{"email", "phone", "mobile", "msisdn", "fax"} }
+
+// credentials are those of names whose values let somebody in.
+func credentials() []string {
+	return []string{"password", "passwd", "passphrase", "secret", "token", "jwt", "cookie", "authorization", "apikey", "privatekey", "credential", "otp"}
 }
 
-func isEnding(s string) bool {
-	switch s {
-	case "", "s", "es", "address", "addresses", "number", "numbers":
-		return true
+// endsIn tells whether a name in letters ends in one of the words, or in several
+// of what it says.
+func endsIn(letters string, words []string) bool {
+	for _, more := range []string{"", "s", "es", "address", "addresses", "number", "numbers"} {
+		stem, ok := strings.CutSuffix(letters, more)
+		if ok && slices.ContainsFunc(words, func(word string) bool { return strings.HasSuffix(stem, word) }) {
+			return true
+		}
 	}
 	return false
 }
@@ -244,7 +256,8 @@ func isEnding(s string) bool {
 // lettersOf is a name in lower case and without what separates its words.
 func lettersOf(name []byte) string {
 	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune("_-. ", r) {
+		switch r {
+		case '_', '-', '.', ' ':
 			return -1
 		}
 		return unicode.ToLower(r)

@@ -29,6 +29,9 @@ func TestPersonalDataIsErased(t *testing.T) {
 		{"rather too much than too little", `{"context":{"voicemail":true,"headphones":1}}`, `{"context":{}}`, []string{"/input/context/voicemail", "/input/context/headphones"}},
 		{"not what identifies", `{"subject":{"type":"login","id":"ann@example.com"}}`, `{"subject":{"type":"login","id":"ann@example.com"}}`, nil},
 		{"not facts", `{"facts":{"user":{"email":"kept"}}}`, `{"facts":{"user":{"email":"kept"}}}`, nil},
+		{"a credential, wherever it is", `{"token":"t","user":{"Password":"p","n":1},"request":{"headers":{"authorization":["Bearer x"],"x-api-key":"k"}}}`,
+			`{"user":{"n":1},"request":{"headers":{}}}`, []string{"/input/token", "/input/user/Password", "/input/request/headers/authorization", "/input/request/headers/x-api-key"}},
+		{"no credential of a fact", `{"facts":{"tools":{"otp":["kept"]}},"tokenizer":1}`, `{"facts":{"tools":{"otp":["kept"]}},"tokenizer":1}`, nil},
 		{"not a member called properties elsewhere", `{"other":{"properties":{"email":"kept"}}}`, `{"other":{"properties":{"email":"kept"}}}`, nil},
 	}
 	for _, tc := range cases {
