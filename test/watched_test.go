@@ -58,7 +58,7 @@ func newWatched(t *testing.T) *watched {
 func (w *watched) beside(t *testing.T, shared []string) *server {
 	t.Helper()
 	x := w.does(http.StatusCreated, http.MethodPost, "/v1/service-tokens",
-		fmt.Sprintf(`{"name":"sidecar","scopes":["replicate"],"expires_at":%q}`, time.Now().Add(24*time.Hour).UTC().Format(time.RFC3339)))
+		fmt.Sprintf(`{"name":"sidecar","scopes":["replicate"],"expires_at":%q}`, time.Now().Add(30*24*time.Hour).UTC().Format(time.RFC3339)))
 	i := install(t, append(shared, "POSTERN_DIRECTORY_URL="+w.administration.base, "POSTERN_DIRECTORY_TOKEN="+x.read("secret"))...)
 	cert, key := newAuthority(t, "ours").issue(t, "pdp")
 	i.env = append(i.env, "POSTERN_DECISIONS_TLS_CERT="+i.file(t, "server.pem", cert), "POSTERN_DECISIONS_TLS_KEY="+i.file(t, "server.key", key))
