@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -144,6 +145,37 @@ func TestTheWatchFindsTheServers(t *testing.T) {
 		if got := service.Labels[watch[0].Spec.JobLabel]; got != "postern" {
 			t.Errorf("%s: got the job %q, want postern", service.Name, got)
 		}
+	}
+}
+
+// Prometheus finds the sidecar in the pod of an application.
+func TestTheWatchFindsSidecars(t *testing.T) {
+	watch := parse[monitoring.PodMonitor](t, "PodMonitor")
+	if len(watch) != 1 {
+		t.Fatalf("got %d watches, want one", len(watch))
+	}
+	selector, err := meta.LabelSelectorAsSelector(&watch[0].Spec.Selector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	watched := 0
+	for _, d := range parse[apps.Deployment](t, "Deployment") {
+		pod, endpoint := d.Spec.Template, watch[0].Spec.PodMetricsEndpoints[0]
+		for _, c := range pod.Spec.InitContainers {
+			at := func(p core.ContainerPort) bool { return endpoint.Port != nil && p.Name == *endpoint.Port }
+			if c.Name != "postern" {
+				continue
+			}
+			if watched++; !selector.Matches(labels.Set(pod.Labels)) || !slices.ContainsFunc(c.Ports, at) {
+				t.Errorf("%s: got no match", d.Name)
+			}
+		}
+		if len(pod.Spec.InitContainers) == 0 && selector.Matches(labels.Set(pod.Labels)) {
+			t.Errorf("%s: got a match, want the ServiceMonitor to be the only one", d.Name)
+		}
+	}
+	if watched != 1 {
+		t.Errorf("got %d sidecars, want one", watched)
 	}
 }
 

@@ -8,8 +8,9 @@ A chart that depends on this one puts these two into the pod of its application:
 
 (where its own appVersion is not that of Postern it sets postern.image.tag),
 mounts the volume "postern" at /run/postern in its own container, asks at
-decisions.sock in it, and gives the pod the fsGroup 65532. An init container that
-is restarted always starts before the application and stops after it.
+decisions.sock in it, and gives the pod the fsGroup 65532 and the label
+postern/sidecar: "true", by which the PodMonitor finds it. An init container that is
+restarted always starts before the application and stops after it.
 */}}
 {{- define "postern.sidecar.container" -}}
 {{- $v := .values.sidecar -}}
