@@ -62,7 +62,7 @@ func (i *installation) sql(t *testing.T, words string) string {
 }
 
 // metric is the sum of series of the server.
-func (s *server) metric(t *testing.T, series string) float64 {
+func (s *server) metric(t testing.TB, series string) float64 {
 	t.Helper()
 	x, err := s.ops.send(http.MethodGet, "/metrics", "")
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *server) metric(t *testing.T, series string) float64 {
 }
 
 // awaitMetric waits until the sum of series is as it should be.
-func (s *server) awaitMetric(t *testing.T, series string, so func(float64) bool) {
+func (s *server) awaitMetric(t testing.TB, series string, so func(float64) bool) {
 	t.Helper()
 	got := 0.0
 	for enough := time.Now().Add(patience); time.Now().Before(enough); time.Sleep(20 * time.Millisecond) {

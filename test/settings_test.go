@@ -1,7 +1,9 @@
 package test
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -30,10 +32,10 @@ func TestSettingsTakeEffect(t *testing.T) {
 		"POSTERN_DECISIONS_MAX_BODY=64KiB", "POSTERN_DECISIONS_MAX_BATCH=1", "POSTERN_DECISIONS_MAX_CONNECTIONS_PER_IP=4",
 		"POSTERN_DECISION_LOG="+filepath.Join(logs, "decisions.ndjson"), "POSTERN_DECISION_LOG_MAX_SIZE=1MiB", "POSTERN_DECISION_LOG_FILES=1",
 		"POSTERN_SECRET="+strings.Repeat("s", 32), "POSTERN_REDIS_ADDRS="+redis.Addr(), "POSTERN_REDIS_DB=2", "POSTERN_REDIS_TTL=2m", "POSTERN_REDIS_USERNAME=postern", "POSTERN_REDIS_PASSWORD=password",
-		"POSTERN_OVERLAYS="+tenants(t), "POSTERN_TRUSTED_PROXIES=127.0.0.0/8", "POSTERN_PROXY_HEADERS=X-Tenant"))
+		"POSTERN_OVERLAYS="+tenants(t), "POSTERN_POLICY_BUILTINS=io.jwt.decode", "POSTERN_TRUSTED_PROXIES=127.0.0.0/8", "POSTERN_PROXY_HEADERS=X-Tenant"))
 	requestsAreBounded(o)
-	connectionsAreBounded(t, o.decisions, 4)
-	connectionsAreBounded(t, o.administration, 4)
+	connectionsAreBounded(t, o.server, o.decisions, 4, "per_ip")
+	connectionsAreBounded(t, o.server, o.administration, 4, "total")
 	filesAreBounded(t, o.server, logs)
 	if said, err := redis.Do("EVAL", "redis.call('SELECT', 2) return redis.call('TTL', redis.call('RANDOMKEY'))", "0"); err != nil || !strings.Contains("120 119 118 117 116 115 114 113 112 111 110", said) {
 		t.Errorf("got %q, %v of a key in database 2, want some seconds less than 2m", said, err)
@@ -43,13 +45,20 @@ func TestSettingsTakeEffect(t *testing.T) {
 	}
 }
 
-// tenants is an overlay in which everybody may do everything for one tenant.
+func TestMessagesAreTextIfTheyAreToBe(t *testing.T) {
+	t.Parallel()
+	const text = `level=INFO msg="serving decisions"`
+	wantSaid(t, install(t, "POSTERN_LOG_FORMAT=text"), text, func(said string) bool { return strings.Contains(said, text) })
+}
+
+// tenants is an overlay in which everybody may do everything for one tenant, with
+// a builtin that policies do not have unless it is allowed.
 func tenants(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		".manifest": `{"roots": ["custom"], "rego_version": 1}`,
-		"x.rego":    "package custom.proxy\n\nimport rego.v2\n\n# METADATA\n# entrypoint: true\nrequest := {\"public\": true} if input.http.headers[\"x-tenant\"] == \"acme\"\n",
+		"x.rego":    "package custom.proxy\n\nimport rego.v2\n\n# METADATA\n# entrypoint: true\nrequest := {\"public\": true} if {\n\tinput.http.headers[\"x-tenant\"] == \"acme\"\n\tio.jwt.decode(\"eyJhbGciOiJIUzI1NiJ9.e30.c2ln\")\n}\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -87,27 +96,59 @@ func requestsAreBounded(o office) {
 	}
 }
 
-// connectionsAreBounded wants one of the connections to be closed at once when
-// there is one more than there may be.
-func connectionsAreBounded(t *testing.T, e endpoint, most int) {
+// connectionsAreBounded wants the connection that is one too many to be closed at
+// once, for that reason, while those before it go on to be served.
+func connectionsAreBounded(t *testing.T, s *server, e endpoint, most int, reason string) {
 	t.Helper()
-	closed := make(chan error, most+1)
-	for range most + 1 {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(e.base, "http://"))
-		if err != nil {
-			t.Fatal(err)
+	e.client.CloseIdleConnections()
+	var open []net.Conn
+	for enough := time.Now().Add(patience); len(open) < most; {
+		conn := connect(t, e)
+		if err := served(conn); err == nil {
+			open = append(open, conn)
+		} else if time.Now().After(enough) { // what was closed before is given back soon
+			t.Fatalf("%s: got %v after %d connections, want %d served", e.base, err, len(open), most)
 		}
-		defer conn.Close()
-		go func() {
-			_, err := conn.Read(make([]byte, 1)) // nothing is asked, and so nothing answered
-			closed <- err
-		}()
 	}
-	select {
-	case <-closed:
-	case <-time.After(patience):
-		t.Errorf("%s: got %d connections, want %d", e.base, most+1, most)
+	refused := fmt.Sprintf("postern_http_connections_refused_total{reason=%q}", reason)
+	before := s.metric(t, refused)
+	if err := served(connect(t, e)); err == nil {
+		t.Errorf("%s: got %d connections served, want %d", e.base, most+1, most)
 	}
+	if got := s.metric(t, refused); got <= before {
+		t.Errorf("%s is %v, want more", refused, got)
+	}
+	for _, conn := range open {
+		if err := served(conn); err != nil {
+			t.Errorf("%s: got %v, want the connections before one too many to be served", e.base, err)
+		}
+		_ = conn.Close()
+	}
+}
+
+// connect opens a connection that ends with the test.
+func connect(t *testing.T, e endpoint) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(e.base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// served asks something on a connection and reads the answer, whatever it is.
+func served(conn net.Conn) error {
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	if _, err := fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	return err
 }
 
 // filesAreBounded asks until the decision log has been put aside several times.

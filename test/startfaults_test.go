@@ -47,6 +47,7 @@ func TestEveryFaultAtTheStartNamesItsVariable(t *testing.T) {
 		{"POSTERN_POLICY_BUILTINS=io.jwt.nothing"},
 		{"POSTERN_JWT_KEYS=" + filepath.Join(dir, "keys.json"), "POSTERN_JWT_ISSUER=i", "POSTERN_JWT_AUDIENCE=a"},
 		{"POSTERN_JWT_KEYS=http://" + nobody + "/", "POSTERN_JWT_ISSUER=i", "POSTERN_JWT_AUDIENCE=a"},
+		{"POSTERN_MAIL=file:///dev/null/mails", "POSTERN_MAIL_FROM=postern@portal.example", "POSTERN_PORTAL_URLS=https://portal.example"},
 		{"POSTERN_DIRECTORY_URL=http://" + nobody, "POSTERN_DIRECTORY_TOKEN=t", secret},
 		{"POSTERN_REDIS_ADDRS=" + nobody, secret},
 	} {
@@ -54,10 +55,23 @@ func TestEveryFaultAtTheStartNamesItsVariable(t *testing.T) {
 	}
 }
 
-// names starts a server and waits until it names the first of the settings, as
-// its last words or in a message at level warn or above.
+// names wants a server to name the first of the settings, as its last words or in
+// a message at level warn or above.
 func names(t *testing.T, settings []string) {
-	i := install(t, settings...)
+	variable, _, _ := strings.Cut(settings[0], "=")
+	wantSaid(t, install(t, settings...), variable, func(text string) bool {
+		for line := range strings.Lines(text) {
+			if strings.Contains(line, variable) && !strings.Contains(line, `"level":"INFO"`) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// wantSaid runs a server until it has said what is looked for.
+func wantSaid(t *testing.T, i installation, what string, found func(text string) bool) {
+	t.Helper()
 	cmd, said, ended := i.command("serve"), newRecord(), make(chan struct{})
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
@@ -66,17 +80,9 @@ func names(t *testing.T, settings []string) {
 	ctx, done := context.WithCancel(t.Context())
 	defer done()
 	context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGKILL) })
-	go func() { _ = cmd.Wait(); close(ended) }() // it fails, as it should
-	variable, _, _ := strings.Cut(settings[0], "=")
-	if !said.await(ended, func(text string) bool {
-		for line := range strings.Lines(text) {
-			if strings.Contains(line, variable) && !strings.Contains(line, `"level":"INFO"`) {
-				return true
-			}
-		}
-		return false
-	}) {
-		t.Errorf("got no word of %s in\n%s", variable, said)
+	go func() { _ = cmd.Wait(); close(ended) }() // it fails, or is killed
+	if !said.await(ended, found) {
+		t.Errorf("got no word of %s in\n%s", what, said)
 	}
 	done()
 	<-ended

@@ -128,8 +128,22 @@ func newAuthority(t *testing.T, name string) *authority {
 // issue signs a certificate for a server on loopback or for a client.
 func (a *authority) issue(t *testing.T, name string) (cert, key string) {
 	t.Helper()
-	template, private := certificate(name), newKey(t)
+	template := certificate(name)
 	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	return a.sign(t, template)
+}
+
+// named signs a certificate for a server of a name, wherever it is.
+func (a *authority) named(t *testing.T, name string) (cert, key string) {
+	t.Helper()
+	template := certificate(name)
+	template.DNSNames = []string{name}
+	return a.sign(t, template)
+}
+
+func (a *authority) sign(t *testing.T, template *x509.Certificate) (cert, key string) {
+	t.Helper()
+	private := newKey(t)
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, private.Public(), a.key)
 	if err != nil {
