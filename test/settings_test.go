@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,12 +38,27 @@ func TestSettingsTakeEffect(t *testing.T) {
 	filesAreBounded(t, o.server, logs)
 	connectionsAreBounded(t, o.server, o.decisions, 4, "per_ip")
 	connectionsAreBounded(t, o.server, o.administration, 4, "total")
-	if said, err := redis.Do("EVAL", "redis.call('SELECT', 2) return redis.call('TTL', redis.call('RANDOMKEY'))", "0"); err != nil || !strings.Contains("120 119 118 117 116 115 114 113 112 111 110", said) {
-		t.Errorf("got %q, %v of a key in database 2, want some seconds less than 2m", said, err)
-	}
+	keysEnd(o, redis)
 	if said, err := redis.Do("CLIENT", "LIST"); err != nil || !strings.Contains(said, "user=postern") {
 		t.Errorf("got the clients %q, %v, want one as postern", said, err)
 	}
+}
+
+// keysEnd wants keys in database 2 that end within 2 minutes, which is less than
+// what nobody sets.
+func keysEnd(o office, redis *fleet.Redis) {
+	o.t.Helper()
+	said := ""
+	for n, enough := 0, time.Now().Add(patience); time.Now().Before(enough); n++ {
+		if _, err := o.decisions.send(http.MethodPost, evaluation, unknown(fmt.Sprint("timed", n))); err != nil {
+			o.t.Fatal(err)
+		}
+		said, _ = redis.Do("EVAL", "redis.call('SELECT', 2) return redis.call('TTL', redis.call('RANDOMKEY') or '')", "0")
+		if left, err := strconv.Atoi(said); err == nil && 0 < left && left <= 120 {
+			return
+		}
+	}
+	o.t.Errorf("got %q seconds of a key in database 2, want up to 120", said)
 }
 
 func TestMessagesAreTextIfTheyAreToBe(t *testing.T) {
