@@ -30,6 +30,7 @@ func TestEveryFaultAtTheStartNamesItsVariable(t *testing.T) {
 	}
 	const nobody = "127.0.0.1:1"
 	secret := "POSTERN_SECRET=" + strings.Repeat("s", 32)
+	mails := []string{"POSTERN_MAIL_FROM=postern@portal.example", "POSTERN_PORTAL_URLS=https://portal.example"}
 	for _, settings := range [][]string{ // the first is what is wrong
 		{"POSTERN_OPS_LISTEN=" + taken.Addr().String()},
 		{"POSTERN_DECISIONS_LISTEN=" + taken.Addr().String()},
@@ -47,7 +48,8 @@ func TestEveryFaultAtTheStartNamesItsVariable(t *testing.T) {
 		{"POSTERN_POLICY_BUILTINS=io.jwt.nothing"},
 		{"POSTERN_JWT_KEYS=" + filepath.Join(dir, "keys.json"), "POSTERN_JWT_ISSUER=i", "POSTERN_JWT_AUDIENCE=a"},
 		{"POSTERN_JWT_KEYS=http://" + nobody + "/", "POSTERN_JWT_ISSUER=i", "POSTERN_JWT_AUDIENCE=a"},
-		{"POSTERN_MAIL=file:///dev/null/mails", "POSTERN_MAIL_FROM=postern@portal.example", "POSTERN_PORTAL_URLS=https://portal.example"},
+		append([]string{"POSTERN_MAIL=file:///dev/null/mails"}, mails...),
+		append([]string{"POSTERN_MAIL=file:///proc"}, mails...), // where nobody makes a file
 		{"POSTERN_DIRECTORY_URL=http://" + nobody, "POSTERN_DIRECTORY_TOKEN=t", secret},
 		{"POSTERN_REDIS_ADDRS=" + nobody, secret},
 	} {

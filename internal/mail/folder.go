@@ -25,8 +25,24 @@ func newFolder(u *url.URL) (*folder, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory for mails: %w", err)
 	}
-	return &folder{path}, nil
+	f := &folder{path}
+	if err := f.try(); err != nil {
+		return nil, fmt.Errorf("write to the directory for mails: %w", err)
+	}
+	return f, nil
 }
+
+// try tells before the first mail does that none can be kept.
+func (f *folder) try() error {
+	file, err := f.create()
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
+// create makes a file that only its owner may read.
+func (f *folder) create() (*os.File, error) { return os.CreateTemp(f.path, ".mail-*") }
 
 // send writes <message id>.eml, which is there whole or not at all.
 func (f *folder) send(_ context.Context, id string, m *gomail.Msg, _, _ string) error {
@@ -37,7 +53,7 @@ func (f *folder) send(_ context.Context, id string, m *gomail.Msg, _, _ string) 
 }
 
 func (f *folder) write(name string, m *gomail.Msg) (err error) {
-	file, err := os.CreateTemp(f.path, ".mail-*") // 0600
+	file, err := f.create()
 	if err != nil {
 		return err
 	}
