@@ -47,7 +47,7 @@ func (f *folder) create() (*os.File, error) { return os.CreateTemp(f.path, ".mai
 // send writes <message id>.eml, which is there whole or not at all.
 func (f *folder) send(_ context.Context, id string, m *gomail.Msg, _, _ string) error {
 	if err := f.write(id+".eml", m); err != nil {
-		return &outbox.Delay{Reason: ReasonFolder, Err: err}
+		return &outbox.Delay{Reason: ReasonFolder, Err: fmt.Errorf("write to the directory of POSTERN_MAIL: %w", err)}
 	}
 	return nil
 }
