@@ -76,7 +76,11 @@ func (p *spill) says(i installation, args ...string) string {
 // tells is says for what is meant to show a secret, which is secret from then on.
 func (p *spill) tells(i installation, args ...string) string {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	enough := patience
+	if args[0] == "serve" {
+		enough = 6 * time.Second
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), enough)
 	defer cancel()
 	cmd := i.command(args...)
 	said := newRecord()
