@@ -2,16 +2,26 @@
 // and later:
 //
 //	go run ./deploy/grafana >deploy/grafana/postern.json
+//
+// Given the address of a Prometheus, it draws what the first rows of the dashboard
+// would show of the last minutes there:
+//
+//	go run ./deploy/grafana http://127.0.0.1:9090 >deploy/docs/dashboard.svg
 package main
 
 import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"time"
 )
 
 func main() {
-	text, err := written()
+	print := written
+	if len(os.Args) > 1 {
+		print = func() ([]byte, error) { return picture(prometheus{os.Args[1], time.Now()}) }
+	}
+	text, err := print()
 	if err == nil {
 		_, err = os.Stdout.Write(text)
 	}
